@@ -1,0 +1,1 @@
+"""The engine: declaration, identity, plan, pulling pixels, running. Knows no process, no file format, no tool."""

@@ -1,0 +1,31 @@
+"""The engine's front door: all that a node pack may import."""
+
+from .errors import ParameterError, SourceError
+from .folders import scratch
+from .frame import Card, Frame, Scalar, State, Word
+from .params import param
+from .ports import Port
+from .process import Again, Arguments, Composite, Known, Process, Tile, Writer
+from .region import Box, whole
+
+__all__ = [
+    "Again",
+    "Arguments",
+    "Box",
+    "Card",
+    "Composite",
+    "Frame",
+    "Known",
+    "ParameterError",
+    "Port",
+    "Process",
+    "Scalar",
+    "SourceError",
+    "State",
+    "Tile",
+    "Word",
+    "Writer",
+    "param",
+    "scratch",
+    "whole",
+]

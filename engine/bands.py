@@ -1,0 +1,97 @@
+"""The two kinds of dask task: measure a block of the fixed grid, and make a band of output strips."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .errors import Cancelled, EngineError, NodeFailed
+from .evaluation import Evaluation
+from .plan import Feed
+from .process import Writer
+from .pull import Puller
+from .region import Box, measure_tile_rows, strips
+from .schedule import shared
+from .stored_pixels import StoredPixels
+
+Partials = list[Any]
+
+
+@dataclass(eq=False)
+class Work:
+    """What all tasks of a stage share."""
+
+    evaluation: Evaluation
+    stored: dict[Feed, StoredPixels]
+    states: dict[int, Any] = field(default_factory=dict)
+    targets: list[tuple[Feed, Writer | StoredPixels]] = field(default_factory=list)
+    rows: int = 1
+    cancel: threading.Event | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "cancel": None}  # events do not travel; worker processes are ended instead
+
+    def stop_if_cancelled(self) -> None:
+        if self.cancel is not None and self.cancel.is_set():
+            raise Cancelled("the run was stopped")
+
+
+def measure_block(ticket: str, steps: Sequence[int], block: Sequence[int]) -> Partials:
+    """Return what one block of the grid tells each of *steps*, its tiles merged from top to bottom."""
+    work: Work = shared(ticket)
+    box = Box(*block)
+    partials: Partials = [None] * len(steps)
+    for tile_box in strips(box, measure_tile_rows(box.width)):
+        work.stop_if_cancelled()
+        puller = Puller(work.evaluation, work.stored)
+        for n, step in enumerate(steps):
+            partial = _measured(work, puller, step, tile_box)
+            partials[n] = partial if partials[n] is None else _process(work, step).merge(partials[n], partial)
+    return partials
+
+
+def fold(ticket: str, steps: Sequence[int], first: Partials, second: Partials) -> Partials:
+    """Merge two neighbouring blocks."""
+    work: Work = shared(ticket)
+    return [_process(work, s).merge(a, b) for s, a, b in zip(steps, first, second, strict=True)]
+
+
+def make_band(ticket: str, band: Sequence[int]) -> int:
+    """Pull a band of every target strip by strip, hand the strips on, and return the bytes made."""
+    work: Work = shared(ticket)
+    made = 0
+    for box in strips(Box(*band), work.rows):
+        work.stop_if_cancelled()
+        puller = Puller(work.evaluation, work.stored)
+        for feed, writer in work.targets:
+            tile = puller.pull(feed, box)
+            try:
+                writer.write(box, tile)
+            except OSError as e:
+                # Name the node, keep the number: a full disk has an exit code of its own.
+                where = work.evaluation.plan.steps[feed.step].label
+                raise OSError(e.errno, f"writing node '{where}', {box}: {e.strerror or e}") from e
+            made += tile.nbytes
+    return made
+
+
+def _measured(work: Work, puller: Puller, index: int, box: Box) -> Any:
+    step = work.evaluation.plan.steps[index]
+    image = next((p.name for p in step.process.outputs if p.is_image), "")
+    linked = any(p.is_image and p.name in step.inputs for p in step.process.inputs)
+    # A step with image inputs is not asked for its frame: that may need what is being measured.
+    known = work.evaluation.known(index, "" if linked else image, box=box, state=work.states.get(index))
+    try:
+        return step.process.measure(known, *puller.tiles(index, box, known))
+    except EngineError as e:
+        if isinstance(e, NodeFailed):
+            raise
+        raise NodeFailed(step.label, step.process.id, str(box), str(e)) from e
+    except Exception as e:
+        raise NodeFailed(step.label, step.process.id, str(box), f"{type(e).__name__}: {e}") from e
+
+
+def _process(work: Work, index: int) -> Any:
+    return work.evaluation.plan.steps[index].process

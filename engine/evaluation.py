@@ -1,0 +1,187 @@
+"""What is known of a plan so far: frames from headers, Values from measures, keys from contents."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from .errors import EngineError, GraphError, NodeFailed, ParameterError, SourceError
+from .frame import Frame
+from .identity import EPOCH, digest
+from .plan import Feed, Plan, Step
+from .process import Known, Process
+from .region import Box
+
+_NOWHERE = Box(0, 0, 0, 0)
+
+
+class Evaluation:
+    """Answers about the steps of one plan; grows as stages are measured. Plain data: it travels to workers."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.measured: dict[int, Any] = {}
+        self.keys: dict[int, str] = {}
+        self._frames: dict[Feed, Frame] = {}
+
+    # -- Values -----------------------------------------------------------------------------------
+
+    def learn(self, step: int, measured: Any) -> None:
+        """Take note of what a step's `finish` or `compute` returned; frames may follow from it."""
+        self.measured[step] = measured
+        self._frames.clear()
+
+    def value(self, feed: Feed) -> Any:
+        return self.plan.steps[feed.step].process.value(feed.port, self.measured.get(feed.step))
+
+    # -- Frames -----------------------------------------------------------------------------------
+
+    def frame(self, feed: Feed) -> Frame:
+        """Return the frame of an image output; errors name the node."""
+        found = self._frames.get(feed)
+        if found is None:
+            step = self.plan.steps[feed.step]
+            process = step.process
+            try:
+                found = process.frame(self._known(step, feed, None))
+            except NodeFailed:
+                raise
+            except ParameterError as e:
+                raise GraphError(f"node '{step.label}' ({process.id}): {e}") from e
+            except SourceError as e:
+                raise SourceError(f"node '{step.label}': {e}") from e
+            except Exception as e:
+                raise NodeFailed(step.label, process.id, "its frame", f"{type(e).__name__}: {e}") from e
+            if process.gives and found.state != process.gives:
+                found = found.with_(state=process.gives)
+            self._frames[feed] = found
+        return found
+
+    def known(self, index: int, port: str = "image", **more: Any) -> Known:
+        """Return what step *index* may rely on for its output *port*."""
+        step = self.plan.steps[index]
+        image = next((p for p in step.process.outputs if p.is_image and p.name == port), None)
+        frame = self.frame(Feed(index, port)) if image else None
+        return self._known(step, Feed(index, port), frame, **more)
+
+    def _known(
+        self,
+        step: Step,
+        feed: Feed,
+        frame: Frame | None,
+        box: Box = _NOWHERE,
+        state: Any = None,
+    ) -> Known:
+        frames: dict[str, Any] = {}
+        values: dict[str, Any] = {}
+        for port in step.process.inputs:
+            linked = step.inputs.get(port.name)
+            if linked is None:
+                continue
+            ask: Callable[[Feed], Any] = self.frame if port.is_image else self.value
+            found = ask(linked) if isinstance(linked, Feed) else tuple(ask(f) for f in linked)
+            (frames if port.is_image else values)[port.name] = found
+        measured = self.measured.get(feed.step)
+        extra = {} if frame is None else {"frame": frame}
+        return Known(
+            frames=frames, values=values, measured=measured, port=feed.port, box=box, state=state,
+            index=step.frame, **extra,
+        )  # fmt: skip
+
+    def grid(self, index: int) -> Frame:
+        """Return the frame on whose grid step *index* is measured: its first image input, or itself."""
+        step = self.plan.steps[index]
+        for port in step.process.inputs:
+            linked = step.inputs.get(port.name)
+            if port.is_image and linked is not None:
+                return self.frame(linked if isinstance(linked, Feed) else linked[0])
+        return self.frame(Feed(index, next(p.name for p in step.process.outputs if p.is_image)))
+
+    # -- Keys -------------------------------------------------------------------------------------
+
+    def key(self, index: int, content: Callable[[Path], str]) -> str:
+        """Return the key of a step; *content* gives the digest of a source file.
+
+        Raises
+        ------
+        SourceError
+            A source file cannot be read.
+        """
+        if index not in self.keys:
+            # Sources first, without recursion: a plan may be ten thousand steps deep.
+            for i in self.upstream([index]):
+                if i not in self.keys:
+                    self.keys[i] = self._key(self.plan.steps[i], content)
+        return self.keys[index]
+
+    def _key(self, step: Step, content: Callable[[Path], str]) -> str:
+        process = step.process
+        params = {s.name: getattr(process, s.name) for s in process.params.values() if s.identity}
+        sources = {}
+        for spec in process.params.values():
+            given = getattr(process, spec.name)
+            if spec.file == "input" and given:
+                paths = (given,) if isinstance(given, str) else given
+                try:
+                    sources[spec.name] = [content(Path(p)) for p in paths]
+                except SourceError as e:
+                    raise SourceError(f"node '{step.label}': {e}") from e
+        inputs = {
+            port: self._input_key(f) if isinstance(f, Feed) else [self._input_key(one) for one in f]
+            for port, f in step.inputs.items()
+        }
+        try:
+            return digest("process", EPOCH, process.id, process.version, params, sources, inputs)
+        except (TypeError, ValueError) as e:
+            raise GraphError(f"node '{step.label}': {e}") from e
+
+    def _input_key(self, feed: Feed) -> list[str]:
+        return [self.keys[feed.step], feed.port]
+
+    # -- Order ------------------------------------------------------------------------------------
+
+    def upstream(self, targets: list[int]) -> list[int]:
+        """Return *targets* and all steps they depend on, sources first."""
+        seen = set(targets)
+        todo = list(targets)
+        while todo:
+            for feed in self.plan.steps[todo.pop()].feeds():
+                if feed.step not in seen:
+                    seen.add(feed.step)
+                    todo.append(feed.step)
+        return sorted(seen)  # steps are appended sources first
+
+    def pending(self, targets: list[int], recall: Callable[[int], bool]) -> tuple[list[int], set[int]]:
+        """Return the steps to be measured next and all steps that wait for them.
+
+        *recall* tries to learn a step's Value from the store and says whether it did. Steps that need Values
+        only are computed on the way.
+        """
+        ready: list[int] = []
+        blocked: set[int] = set()
+        for i in self.upstream(targets):
+            step = self.plan.steps[i]
+            if any(f.step in blocked for f in step.feeds()):
+                blocked.add(i)
+            elif i not in self.measured and self.needs_measure(i) and not recall(i):
+                ready.append(i)
+                blocked.add(i)
+            elif i not in self.measured and step.process.answers("compute"):
+                self.learn(i, self._computed(i))
+        return ready, blocked
+
+    def needs_measure(self, index: int) -> bool:
+        process: Process = self.plan.steps[index].process
+        return process.answers("measure") and process.measures(self._measure_known(index))
+
+    def _measure_known(self, index: int) -> Known:
+        # The port is that of no image: a process is asked whether it measures before it can tell its frame.
+        return self._known(self.plan.steps[index], Feed(index, ""), None)
+
+    def _computed(self, index: int) -> Any:
+        step = self.plan.steps[index]
+        try:
+            return step.process.compute(self._measure_known(index))
+        except EngineError as e:
+            raise NodeFailed(step.label, step.process.id, "", str(e)) from e

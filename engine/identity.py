@@ -1,0 +1,106 @@
+"""Identity: one canonical way to write values as bytes, and the digest of it.
+
+Two results have the same key exactly when they have the same pixels. Every preimage begins with its
+kind; what has no canonical form is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import numpy as np
+import xxhash
+
+# Raise by one when keys must not match those of earlier releases: another measuring grid, another
+# way to write a preimage, another rounding in the engine.
+EPOCH = 1
+
+_ARRAY = 1  # msgpack extension code of numpy arrays inside Values
+
+
+def digest(*preimage: Any) -> str:
+    """Return the 128-bit digest of *preimage* as 32 hexadecimal digits; its first item says what it is."""
+    return hashlib.blake2b(canonical(list(preimage)), digest_size=16).hexdigest()
+
+
+def canonical(value: Any) -> bytes:
+    """Return the one byte string of *value*: None, bool, int, float, str, bytes, lists, tuples, str-keyed dicts.
+
+    Raises
+    ------
+    TypeError
+        For any other type.
+    ValueError
+        For NaN, which equals nothing, not even itself.
+    """
+    packed: bytes = msgpack.packb(_plain(value), use_bin_type=True)
+    return packed
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, bool | str | bytes):
+        return value
+    if type(value) is int:
+        # Beyond 64 bits msgpack has no integers; text keeps them apart and exact.
+        return value if -(2**63) <= value < 2**64 else ["int", str(value)]
+    if type(value) is float:
+        if math.isnan(value):
+            raise ValueError("NaN has no identity: it cannot be part of a key")
+        return 0.0 if value == 0.0 else value
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, dict):
+        if not all(isinstance(k, str) for k in value):
+            raise TypeError("only dicts with text keys have an identity")
+        return {k: _plain(value[k]) for k in sorted(value)}
+    raise TypeError(f"{type(value).__name__} has no canonical form")
+
+
+def digest_file(path: Path, block: int = 1 << 22) -> str:
+    """Return the xxh3-128 digest of a file's bytes as 32 hexadecimal digits."""
+    h = xxhash.xxh3_128()
+    buffer = bytearray(block)
+    view = memoryview(buffer)
+    with path.open("rb", buffering=0) as f:
+        while n := f.readinto(buffer):
+            h.update(view[:n])
+    return h.hexdigest()
+
+
+def checksum(data: Any) -> int:
+    """Return the xxh3-64 checksum of a buffer."""
+    return xxhash.xxh3_64_intdigest(data)
+
+
+def pack(value: Any) -> bytes:
+    """Write a Value (plain data and numpy arrays) as msgpack."""
+    packed: bytes = msgpack.packb(value, default=_pack_array, use_bin_type=True)
+    return packed
+
+
+def unpack(data: bytes) -> Any:
+    """Read what `pack` wrote. Tuples come back as lists."""
+    return msgpack.unpackb(data, ext_hook=_unpack_array, raw=False, strict_map_key=False)
+
+
+def _pack_array(value: Any) -> Any:
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
+        a = np.ascontiguousarray(value)
+        head = msgpack.packb([a.dtype.str, list(a.shape)])
+        return msgpack.ExtType(_ARRAY, head + a.tobytes())
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"a Value cannot hold {type(value).__name__}")
+
+
+def _unpack_array(code: int, data: bytes) -> Any:
+    if code != _ARRAY:
+        raise ValueError(f"unknown extension {code} in a Value")
+    unpacker = msgpack.Unpacker()
+    unpacker.feed(data)
+    dtype, shape = unpacker.unpack()
+    return np.frombuffer(data, dtype=np.dtype(dtype), offset=unpacker.tell()).reshape(shape).copy()

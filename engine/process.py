@@ -1,0 +1,248 @@
+"""What a process is: a declaration, and answers to up to four questions.
+
+1. `frame`: what comes out?
+2. `needs`: which part of an input does an output box depend on?
+3. `measure`, `merge`, `finish`: what must be known of the whole images first?
+4. `pixels` (or `pixel`): the arithmetic.
+
+The kind of a process follows from what it answers; nothing else has to be told.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, Protocol, dataclass_transform
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import ParameterError
+from .frame import Frame, State
+from .params import Spec, checked, param, specs_of
+from .ports import Port
+from .region import Box
+
+Tile = npt.NDArray[np.float32]
+"""Pixels of one box: float32, ``(channels, rows, columns)``, C order. Never changed in place by a process."""
+
+Edge = Literal["mirror", "nearest", "missing"]
+Arguments = tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """What `finish` returns when another pass over the pixels is needed; *state* is `Known.state` in that pass."""
+
+    state: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What a process may rely on while it answers.
+
+    Attributes
+    ----------
+    frames
+        The frame of each linked image port; for a `many` port a tuple of frames.
+    values
+        The linked Value of each linked Value port (a tuple for a `many` port).
+    measured
+        What `finish` returned; None before that (while `frame` is asked early, or for processes
+        that measure nothing).
+    frame
+        The frame of the output port asked for (in `needs`, `pixels`, `arguments`).
+    port
+        The output port asked for.
+    box
+        In `pixels`: the output box. In `measure`: the box of the tiles.
+    state
+        In `measure` and `finish`: the state of the `Again` that asked for this pass; None in the first.
+    index
+        Which frame of a series this is, from 0; None outside a series.
+    """
+
+    frames: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, Any] = field(default_factory=dict)
+    measured: Any = None
+    frame: Frame = field(default_factory=lambda: Frame(width=0, height=0))
+    port: str = "image"
+    box: Box = Box(0, 0, 0, 0)
+    state: Any = None
+    index: int | None = None
+
+    def of(self, port: str) -> Frame:
+        """Return the frame linked to the single image port *port*."""
+        found: Frame = self.frames[port]
+        return found
+
+
+class Writer(Protocol):
+    """Takes the pixels of one output file, strip by strip, in any order, from any thread or process.
+
+    Instances are pickled into worker processes, so they hold paths and numbers, and open files on use.
+    """
+
+    def write(self, box: Box, tile: Tile) -> None:
+        """Put *tile* (physical values) at *box*; boxes are full-width strips and never overlap."""
+
+    def finish(self) -> None:
+        """Make the file appear under its final name, whole."""
+
+    def abandon(self) -> None:
+        """Remove everything written so far."""
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(param,))
+class Process:
+    """A kind of operation. Subclasses are frozen dataclasses of their parameters.
+
+    Class attributes
+    ----------------
+    inputs, outputs
+        Ports in order. Tiles reach `pixels` and `measure` in the order of the linked-or-not image inputs.
+    requires
+        ``linear`` or ``stretched`` where the first image input must be so.
+    gives
+        The state of the output; None keeps that of the input.
+    edge
+        What stands beyond the image where `needs` reaches outside: mirrored rows, the nearest pixel, or
+        missing (NaN).
+    maskable
+        Whether the engine may blend the result with the first input by a mask or within a region.
+    """
+
+    id: ClassVar[str] = ""
+    version: ClassVar[int] = 0
+    params: ClassVar[dict[str, Spec]] = {}
+    inputs: ClassVar[tuple[Port, ...]] = (Port("image"),)
+    outputs: ClassVar[tuple[Port, ...]] = (Port("image"),)
+    requires: ClassVar[State | None] = None
+    gives: ClassVar[State | None] = None
+    edge: ClassVar[Edge] = "mirror"
+    maskable: ClassVar[bool] = True
+    pixel: ClassVar[Callable[..., Any] | None] = None
+
+    def __init_subclass__(cls, *, id: str = "", version: int = 1) -> None:
+        cls.id, cls.version = id, version
+        dataclasses.dataclass(frozen=True, kw_only=True)(cls)
+        cls.params = specs_of(cls)
+        clash = set(cls.params) & {p.name for p in (*cls.inputs, *cls.outputs)}
+        clash |= set(cls.params) & {"name", "mask", "region"}
+        if clash:
+            raise TypeError(f"{cls.__name__}: {sorted(clash)} name both a parameter and a port")
+
+    def __post_init__(self) -> None:
+        for spec in self.params.values():
+            value = checked(spec, getattr(self, spec.name), type(self).__name__)
+            object.__setattr__(self, spec.name, value)
+        self.check()
+
+    # -- building ---------------------------------------------------------------------------------
+
+    @classmethod
+    def build(cls, values: Mapping[str, Any]) -> Process:
+        """Make an instance from parameter *values*, naming every unknown or missing parameter."""
+        unknown = sorted(set(values) - set(cls.params))
+        if unknown:
+            raise ParameterError(
+                f"{cls.__name__} has no parameter {', '.join(map(repr, unknown))}; it has {', '.join(cls.params) or 'none'}"
+            )
+        missing = [s.name for s in cls.params.values() if s.required and s.name not in values]
+        if missing:
+            raise ParameterError(f"{cls.__name__} wants parameter {', '.join(map(repr, missing))}, got none")
+        return cls(**values)
+
+    def check(self) -> None:
+        """Raise ParameterError where parameters do not fit each other; called once, at construction."""
+
+    # -- 1. what comes out ------------------------------------------------------------------------
+
+    def frame(self, known: Known) -> Frame:
+        """Return the frame of image output `known.port`. Default: that of the first image input."""
+        for port in self.inputs:
+            if port.is_image and port.name in known.frames:
+                linked = known.frames[port.name]
+                first: Frame = linked[0] if isinstance(linked, tuple) else linked
+                return first
+        raise NotImplementedError(f"{type(self).__name__} must say its frame: it has no image input")
+
+    # -- 2. what is needed ------------------------------------------------------------------------
+
+    def needs(self, box: Box, port: str, known: Known) -> Box:
+        """Return the box of input *port* on which output *box* depends. Default: the same box.
+
+        It may reach beyond the input; the engine fills what lies outside as `edge` says, so the tile
+        that arrives always has exactly this box's size.
+        """
+        return box
+
+    # -- 3. what must be known first --------------------------------------------------------------
+
+    def measures(self, known: Known) -> bool:
+        """Return whether pixels have to be measured first. Default: whether `measure` is answered."""
+        return type(self).measure is not Process.measure
+
+    def measure(self, known: Known, *tiles: Any) -> Any:
+        """Return what one measuring tile tells (plain data and numpy arrays).
+
+        Tiles come in the order of the image inputs; None for an unlinked one, a tuple for a `many` port.
+        A process without image inputs is asked for each tile of its own output frame.
+        """
+        raise NotImplementedError
+
+    def merge(self, a: Any, b: Any) -> Any:
+        """Return what two partial measures tell together; may change and return *a*."""
+        raise NotImplementedError
+
+    def finish(self, partial: Any, known: Known) -> Any:
+        """Return the Value measured, or `Again(state)` for another pass."""
+        raise NotImplementedError
+
+    def compute(self, known: Known) -> Any:
+        """Return the Value of a process that needs Values and frames only, no pixels."""
+        raise NotImplementedError
+
+    def value(self, port: str, measured: Any) -> Any:
+        """Return the Value of output *port* out of what `finish` or `compute` returned. Default: all of it."""
+        return measured
+
+    # -- 4. the arithmetic ------------------------------------------------------------------------
+
+    def pixels(self, known: Known, *tiles: Any) -> Tile:
+        """Return the pixels of `known.box` of output `known.port`, as a new tile."""
+        raise NotImplementedError
+
+    def arguments(self, known: Known, channel: int) -> Arguments | None:
+        """Return the arguments of `pixel` after the sample, for *channel*; None leaves the channel as it is."""
+        return ()
+
+    # -- sinks, series and composites -------------------------------------------------------------
+
+    def writer(self, known: Known) -> Writer:
+        """Return what takes the pixels of a sink (a process with image inputs and no outputs)."""
+        raise NotImplementedError
+
+    @classmethod
+    def answers(cls, question: str) -> bool:
+        """Return whether *cls* answers *question* (the name of a method) itself."""
+        return getattr(cls, question) is not getattr(Process, question)
+
+
+class Expand(Protocol):
+    """What a composite uses to add its parts: process name, part name, then parameters and feeds."""
+
+    def __call__(self, process: str, name: str, /, **feeds_and_params: Any) -> Any: ...
+
+
+class Composite(Process):
+    """What users know as one process, made of smaller ones, so that parts are stored, shared and tested apart."""
+
+    def expand(self, add: Expand, feeds: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Add the parts and return the feed of each output port (a tuple for a series).
+
+        `add("io.read_image", "frame", path=...)` returns the part's outputs by port name;
+        *feeds* are the linked inputs by port, to be handed on as they are.
+        """
+        raise NotImplementedError

@@ -1,0 +1,118 @@
+"""Pulling pixels: for an output box, ask which input boxes it needs, pull those, compute."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import EngineError, NodeFailed
+from .evaluation import Evaluation
+from .frame import Frame
+from .fuse import run_pixel
+from .plan import Feed, Step
+from .process import Edge, Tile
+from .region import Box
+from .stored_pixels import StoredPixels
+
+
+class Puller:
+    """Pulls boxes of one plan within one task; a box asked for twice is made once.
+
+    Forget it after each strip: what it remembers must stay in the processor's cache.
+    """
+
+    def __init__(self, evaluation: Evaluation, stored: dict[Feed, StoredPixels] | None = None) -> None:
+        self.evaluation = evaluation
+        self.stored = stored or {}
+        self._memo: dict[tuple[Feed, Box], Tile] = {}
+
+    def pull(self, feed: Feed, box: Box) -> Tile:
+        """Return the pixels of *box*, which must lie within the image of *feed*. Do not change them.
+
+        Raises
+        ------
+        NodeFailed
+            The process raised, or returned something that is not the tile asked for.
+        """
+        found = self._memo.get((feed, box))
+        if found is None:
+            kept = self.stored.get(feed)
+            found = kept.read(box) if kept is not None else None
+            if found is None:
+                found = self._make(feed, box)
+            self._memo[feed, box] = found
+        return found
+
+    def tiles(self, index: int, box: Box, known: Any) -> list[Any]:
+        """Return the input tiles of step *index* for output *box*, in the order of its image inputs."""
+        step = self.evaluation.plan.steps[index]
+        found: list[Any] = []
+        for port in step.process.inputs:
+            if not port.is_image:
+                continue
+            linked = step.inputs.get(port.name)
+            if linked is None:
+                found.append(None)
+                continue
+            needed = step.process.needs(box, port.name, known)
+            edge = step.process.edge
+            if isinstance(linked, Feed):
+                found.append(self._around(linked, needed, edge))
+            else:
+                found.append(tuple(self._around(f, needed, edge) for f in linked))
+        return found
+
+    def _make(self, feed: Feed, box: Box) -> Tile:
+        step = self.evaluation.plan.steps[feed.step]
+        known = self.evaluation.known(feed.step, feed.port, box=box)
+        try:
+            tiles = self.tiles(feed.step, box, known)
+            if step.process.pixel is not None:
+                tile = run_pixel(step.process, known, tiles[0])
+            else:
+                tile = step.process.pixels(known, *tiles)
+        except EngineError:
+            raise
+        except Exception as e:
+            raise NodeFailed(step.label, step.process.id, str(box), f"{type(e).__name__}: {e}") from e
+        return _expect(tile, step, known.frame, box)
+
+    def _around(self, feed: Feed, box: Box, edge: Edge) -> Tile:
+        """Pull *box*, filling what lies outside the image as *edge* says."""
+        frame = self.evaluation.frame(feed)
+        if box.empty:
+            return np.empty((frame.channels, max(0, box.height), max(0, box.width)), np.float32)
+        if frame.box.contains(box):
+            return self.pull(feed, box)
+        rows = _indices(box.y0, box.y1, frame.height, edge)
+        columns = _indices(box.x0, box.x1, frame.width, edge)
+        inner = Box(int(rows.min()), int(columns.min()), int(rows.max()) + 1, int(columns.max()) + 1)
+        tile = self.pull(feed, inner)
+        tile = tile[:, (rows - inner.y0)[:, None], columns - inner.x0]
+        if edge == "missing":
+            ys, xs = np.arange(box.y0, box.y1), np.arange(box.x0, box.x1)
+            tile[:, (ys < 0) | (ys >= frame.height)] = np.nan
+            tile[:, :, (xs < 0) | (xs >= frame.width)] = np.nan
+        return np.ascontiguousarray(tile)
+
+
+def _indices(start: int, stop: int, size: int, edge: Edge) -> npt.NDArray[np.intp]:
+    """Return which row (or column) of an image of *size* stands at start..stop-1."""
+    i = np.arange(start, stop)
+    if edge != "mirror" or size == 1:
+        return np.clip(i, 0, size - 1)
+    # Mirrored about the edge pixel, which is not repeated: period 2 (size - 1).
+    i = np.abs(i) % (2 * (size - 1))
+    return np.minimum(i, 2 * (size - 1) - i)
+
+
+def _expect(tile: Any, step: Step, frame: Frame, box: Box) -> Tile:
+    wanted = (frame.channels, box.height, box.width)
+    if not isinstance(tile, np.ndarray) or tile.shape != wanted or tile.dtype != np.float32:
+        came = f"{tile.dtype} {tile.shape}" if isinstance(tile, np.ndarray) else type(tile).__name__
+        raise NodeFailed(
+            step.label, step.process.id, str(box), f"a tile of float32 {wanted} was wanted, {came} came"
+        )
+    return tile if tile.flags.c_contiguous else np.ascontiguousarray(tile)

@@ -1,0 +1,133 @@
+"""Handing bands of work to dask: threads, processes, or one after the other. The only door to dask's schedulers."""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+import os
+import pickle
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+from .errors import Cancelled, EngineError
+from .folders import scratch
+
+Scheduler = Literal["threads", "processes", "sync"]
+Task = tuple[Any, ...]
+_tickets = itertools.count()
+_here: dict[str, Any] = {}
+
+
+class Lane:
+    """Runs task graphs on one kind of worker, for the length of a run.
+
+    Parameters
+    ----------
+    scheduler
+        ``threads`` (all in this process), ``processes`` (local worker processes) or ``sync`` (for debugging).
+    workers
+        How many; default: the processors this process may use.
+    """
+
+    def __init__(self, scheduler: Scheduler = "threads", workers: int | None = None) -> None:
+        self.scheduler = scheduler
+        self.workers = workers or usable_processors()
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Lane:
+        return self
+
+    def __exit__(self, kind: Any, *_: Any) -> None:
+        if self._pool is not None:
+            children = list((self._pool._processes or {}).values()) if kind is not None else []
+            self._pool.shutdown(wait=kind is None, cancel_futures=True)
+            for child in children:  # after Ctrl-C or a failure nobody waits for bands in flight
+                child.terminate()
+
+    @contextmanager
+    def share(self, work: Any) -> Iterator[str]:
+        """Make *work* available to tasks as `shared(ticket)` while the block lasts.
+
+        Worker processes read it once from a file instead of receiving it with every task.
+        """
+        ticket = f"{os.getpid()}-{next(_tickets)}"
+        if self.scheduler == "processes":
+            with tempfile.NamedTemporaryFile(dir=scratch(), suffix=".work", delete=False) as f:
+                pickle.dump(work, f)
+            ticket = f.name
+        _here[ticket] = work
+        try:
+            yield ticket
+        finally:
+            del _here[ticket]
+            if self.scheduler == "processes":
+                Path(ticket).unlink(missing_ok=True)
+
+    def get(
+        self,
+        tasks: dict[Any, Task],
+        wanted: list[Any],
+        done: Callable[[Any, Any], None],
+        cancel: threading.Event | None = None,
+    ) -> list[Any]:
+        """Run *tasks* and return the results of *wanted*; *done(key, result)* is called as each ends.
+
+        Raises
+        ------
+        Cancelled
+            *cancel* was set.
+        """
+        import dask
+        import dask.multiprocessing
+        import dask.threaded
+        from dask.callbacks import Callback
+
+        def after(key: Any, result: Any, _dsk: Any, _state: Any, _worker: Any) -> None:
+            done(key, result)
+            if cancel is not None and cancel.is_set():
+                raise Cancelled("the run was stopped")
+
+        with Callback(posttask=after):
+            if self.scheduler == "sync":
+                found = dask.get(tasks, wanted)
+            elif self.scheduler == "threads":
+                found = dask.threaded.get(tasks, wanted, num_workers=self.workers)
+            else:
+                found = self._in_processes(tasks, wanted, dask.multiprocessing.get)
+        return list(found)
+
+    def _in_processes(self, tasks: dict[Any, Task], wanted: list[Any], get: Callable[..., Any]) -> Any:
+        if self._pool is None:
+            # Spawned, not forked: the parent has threads, and numba's and file handles must not be shared.
+            self._pool = ProcessPoolExecutor(self.workers, mp_context=multiprocessing.get_context("spawn"))
+        try:
+            return get(tasks, wanted, pool=self._pool, optimize_graph=False)
+        except BrokenProcessPool as e:
+            raise EngineError(
+                "a worker process ended unexpectedly (killed, or out of memory); run again to go on"
+            ) from e
+
+
+def shared(ticket: str) -> Any:
+    """Return what `Lane.share` was given, inside a task."""
+    return _here[ticket] if ticket in _here else _loaded(ticket)
+
+
+@lru_cache(maxsize=2)
+def _loaded(ticket: str) -> Any:
+    with open(ticket, "rb") as f:
+        return pickle.load(f)  # our own file of this run, made by `share`
+
+
+def usable_processors() -> int:
+    """Return how many processors this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

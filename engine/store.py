@@ -1,0 +1,174 @@
+"""What was made, kept under the key of what made it. Everything here can be made again.
+
+    values/ab/<key>.msgpack    Values: what `finish` returned
+    pixels/ab/<key>.<port>     pixels of one image output, strip by strip
+    sources/ab/<digest>        digests of source files, by path, size, time and inode
+    kernels/, scratch/         compiled loops, unpacked inputs
+
+Files appear by rename and carry checksums, so a killed run, a full disk or a second run beside this one
+leave each entry either whole or absent. A damaged entry counts as absent and is made again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import xxhash
+
+from .errors import SourceError, StoreError
+from .folders import cache_root
+from .identity import digest, digest_file, pack, unpack
+from .stored_pixels import StoredPixels, verify
+
+log = logging.getLogger("lerarlink.store")
+_KINDS = ("values", "pixels", "sources", "kernels", "scratch")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file of the store."""
+
+    kind: str
+    key: str
+    bytes: int
+    modified: float
+    path: Path
+
+
+class Store:
+    """Values, pixels and source digests under one folder."""
+
+    def __init__(self, root: Path | None = None) -> None:
+        self.root = cache_root() if root is None else root
+
+    # -- Values -----------------------------------------------------------------------------------
+
+    def put_value(self, key: str, value: Any) -> None:
+        """Keep a Value; failing to (a full disk) is no error, it will be measured again."""
+        body = pack(value)
+        self._write(self._path("values", key), xxhash.xxh3_64_digest(body) + body)
+
+    def value(self, key: str) -> Any:
+        """Return the Value kept under *key*.
+
+        Raises
+        ------
+        KeyError
+            There is none, or it was damaged.
+        """
+        path = self._path("values", key)
+        try:
+            data = path.read_bytes()
+        except OSError:
+            raise KeyError(key) from None
+        if xxhash.xxh3_64_digest(data[8:]) != data[:8]:
+            log.warning("damaged entry %s is made again", path.name)
+            path.unlink(missing_ok=True)
+            raise KeyError(key)
+        return unpack(data[8:])
+
+    # -- Pixels -----------------------------------------------------------------------------------
+
+    def pixels(self, key: str, port: str, shape: tuple[int, int, int]) -> StoredPixels:
+        """Return the pixel file of one output, made if it is not there; *shape* is (channels, rows, columns)."""
+        return StoredPixels.open(self._path("pixels", f"{key}.{port}"), shape)
+
+    def has_pixels(self, key: str, port: str) -> bool:
+        return self._path("pixels", f"{key}.{port}").exists()
+
+    # -- Sources ----------------------------------------------------------------------------------
+
+    def content(self, path: Path) -> str:
+        """Return the digest of a file's bytes, remembered as long as path, size, time and inode stay.
+
+        Raises
+        ------
+        SourceError
+            The file is not there or cannot be read.
+        """
+        try:
+            s = path.stat()
+            identity = digest("stat", os.fspath(path.resolve()), s.st_size, s.st_mtime_ns, s.st_ino)
+            note = self._path("sources", identity)
+            with contextlib.suppress(OSError):
+                told = note.read_text("ascii")
+                if len(told) == 32:
+                    return told
+            found = digest_file(path)
+        except OSError as e:
+            raise SourceError(f"cannot read {path}: {e.strerror or e}") from e
+        self._write(note, found.encode("ascii"))
+        return found
+
+    # -- Care -------------------------------------------------------------------------------------
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield every file of the store."""
+        for kind in _KINDS:
+            for path in sorted((self.root / kind).glob("**/*")):
+                with contextlib.suppress(FileNotFoundError):
+                    s = path.stat()
+                    if path.is_file():
+                        yield Entry(kind, path.stem if kind == "values" else path.name, s.st_size, s.st_mtime, path)
+
+    def verify(self) -> list[Entry]:
+        """Check every Value and pixel strip against its checksum, remove what is damaged and return it."""
+        bad = []
+        for entry in self.entries():
+            if entry.kind == "values":
+                data = entry.path.read_bytes()
+                sound = xxhash.xxh3_64_digest(data[8:]) == data[:8]
+            elif entry.kind == "pixels":
+                sound = verify(entry.path)
+            else:
+                continue
+            if not sound:
+                entry.path.unlink(missing_ok=True)
+                bad.append(entry)
+        return bad
+
+    def prune(self, limit: int) -> list[Entry]:
+        """Remove the longest unused files until at most *limit* bytes are left; return what went."""
+        entries = sorted(self.entries(), key=lambda e: (e.kind != "scratch", e.modified))
+        total = sum(e.bytes for e in entries)
+        gone = []
+        for entry in entries:
+            if total <= limit:
+                break
+            entry.path.unlink(missing_ok=True)
+            total -= entry.bytes
+            gone.append(entry)
+        return gone
+
+    def clear(self) -> int:
+        """Remove everything the store made; return the bytes freed. Other files in the folder stay."""
+        freed = sum(e.bytes for e in self.entries())
+        for kind in _KINDS:
+            shutil.rmtree(self.root / kind, ignore_errors=True)
+        return freed
+
+    def _path(self, kind: str, key: str) -> Path:
+        name = f"{key}.msgpack" if kind == "values" else key
+        return self.root / kind / key[:2] / name
+
+    def _write(self, path: Path, data: bytes) -> None:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".tmp", delete=False) as f:
+                try:
+                    f.write(data)
+                    f.flush()
+                except OSError:
+                    os.unlink(f.name)
+                    raise
+            os.replace(f.name, path)
+        except OSError as e:
+            log.warning("not kept: %s", StoreError(f"cannot write {path}: {e.strerror or e}"))
