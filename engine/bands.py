@@ -43,12 +43,19 @@ def measure_block(ticket: str, steps: Sequence[int], block: Sequence[int]) -> Pa
     work: Work = shared(ticket)
     box = Box(*block)
     partials: Partials = [None] * len(steps)
-    for tile_box in strips(box, measure_tile_rows(box.width)):
+    tile_rows = measure_tile_rows(box.width)
+    for strip in strips(box, max(work.rows, tile_rows)):
         work.stop_if_cancelled()
         puller = Puller(work.evaluation, work.stored)
-        for n, step in enumerate(steps):
-            partial = _measured(work, puller, step, tile_box)
-            partials[n] = partial if partials[n] is None else _process(work, step).merge(partials[n], partial)
+        if work.rows > tile_rows:
+            # Pixels come in thick strips where that is cheaper; what is measured stays tile by tile.
+            for feed in _same_size_images(work, steps, box):
+                puller.prefetch(feed, strip)
+        for tile in strips(strip, tile_rows):
+            for n, step in enumerate(steps):
+                partial = _measured(work, puller, step, tile)
+                partials[n] = partial if partials[n] is None else _process(work, step).merge(partials[n], partial)
+            puller.forget()
     return partials
 
 
@@ -91,6 +98,23 @@ def _measured(work: Work, puller: Puller, index: int, box: Box) -> Any:
         raise NodeFailed(step.label, step.process.id, str(box), str(e)) from e
     except Exception as e:
         raise NodeFailed(step.label, step.process.id, str(box), f"{type(e).__name__}: {e}") from e
+
+
+def measured_images(evaluation: Evaluation, steps: Sequence[int]) -> list[Feed]:
+    """Return the images that *steps* measure, each once."""
+    found: dict[Feed, None] = {}
+    for index in steps:
+        step = evaluation.plan.steps[index]
+        for port in step.process.inputs:
+            linked = step.inputs.get(port.name)
+            if port.is_image and linked is not None:
+                found |= dict.fromkeys([linked] if isinstance(linked, Feed) else linked)
+    return list(found)
+
+
+def _same_size_images(work: Work, steps: Sequence[int], box: Box) -> list[Feed]:
+    feeds = measured_images(work.evaluation, steps)
+    return [f for f in feeds if work.evaluation.frame(f).box.contains(box)]
 
 
 def _process(work: Work, index: int) -> Any:

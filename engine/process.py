@@ -68,7 +68,7 @@ class Known:
     measured: Any = None
     frame: Frame = field(default_factory=lambda: Frame(width=0, height=0))
     port: str = "image"
-    box: Box = Box(0, 0, 0, 0)
+    box: Box = field(default_factory=lambda: Box(0, 0, 0, 0))
     state: Any = None
     index: int | None = None
 
@@ -147,7 +147,8 @@ class Process:
         unknown = sorted(set(values) - set(cls.params))
         if unknown:
             raise ParameterError(
-                f"{cls.__name__} has no parameter {', '.join(map(repr, unknown))}; it has {', '.join(cls.params) or 'none'}"
+                f"{cls.__name__} has no parameter {', '.join(map(repr, unknown))}; "
+                f"it has {', '.join(cls.params) or 'none'}"
             )
         missing = [s.name for s in cls.params.values() if s.required and s.name not in values]
         if missing:

@@ -27,6 +27,15 @@ class Puller:
         self.evaluation = evaluation
         self.stored = stored or {}
         self._memo: dict[tuple[Feed, Box], Tile] = {}
+        self._wide: dict[Feed, tuple[Box, Tile]] = {}
+
+    def prefetch(self, feed: Feed, box: Box) -> None:
+        """Pull *box* at once; smaller boxes of it are then cut out of it."""
+        self._wide[feed] = box, self.pull(feed, box)
+
+    def forget(self) -> None:
+        """Drop what was remembered, except what was prefetched."""
+        self._memo.clear()
 
     def pull(self, feed: Feed, box: Box) -> Tile:
         """Return the pixels of *box*, which must lie within the image of *feed*. Do not change them.
@@ -37,11 +46,15 @@ class Puller:
             The process raised, or returned something that is not the tile asked for.
         """
         found = self._memo.get((feed, box))
+        if found is None and feed in self._wide:
+            found = self._cut(feed, box)
         if found is None:
             kept = self.stored.get(feed)
             found = kept.read(box) if kept is not None else None
             if found is None:
                 found = self._make(feed, box)
+            # Tiles are shared; a process that writes into its input is found out at once.
+            found.flags.writeable = False
             self._memo[feed, box] = found
         return found
 
@@ -63,6 +76,13 @@ class Puller:
             else:
                 found.append(tuple(self._around(f, needed, edge) for f in linked))
         return found
+
+    def _cut(self, feed: Feed, box: Box) -> Tile | None:
+        around, tile = self._wide[feed]
+        if not around.contains(box):
+            return None
+        rows = slice(box.y0 - around.y0, box.y1 - around.y0)
+        return np.ascontiguousarray(tile[:, rows, box.x0 - around.x0 : box.x1 - around.x0])
 
     def _make(self, feed: Feed, box: Box) -> Tile:
         step = self.evaluation.plan.steps[feed.step]

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from threading import Event as CancelEvent
 from typing import TYPE_CHECKING, Any
 
-from .bands import Work, fold, make_band, measure_block
+from .bands import Work, fold, make_band, measure_block, measured_images
 from .collected import Collected
 from .errors import EngineError, GraphError, NodeFailed
 from .evaluation import Evaluation
 from .identity import pack, unpack
 from .plan import Absent, Feed, Plan, lower
 from .process import Again, Tile, Writer
-from .region import Box, measure_block_rows, strip_rows, strips
+from .region import Box, measure_block_rows, measure_tile_rows, strip_rows, strips
 from .schedule import Lane, Scheduler
 from .states import check_states
 from .store import Store
 from .stored_pixels import StoredPixels
+from .thickness import thicker
 
 if TYPE_CHECKING:
     from .graph import Graph, Link
@@ -144,7 +146,7 @@ class Session:
         self, plan: Plan, lane: Lane, store: Store, watch: Watcher | None, cancel: CancelEvent | None
     ) -> None:
         self.plan, self.lane, self.store = plan, lane, store
-        self.watch, self.cancel = watch, cancel
+        self.watch, self.cancel = watch, cancel or CancelEvent()
         self.evaluation = Evaluation(plan)
         self.report = Report()
         self._stage = 0
@@ -155,6 +157,7 @@ class Session:
 
     def measure(self, steps: list[int]) -> None:
         """Measure everything that *steps* need, themselves included, one stage after the other."""
+        self._look_ahead(steps)
         while True:
             ready, _ = self.evaluation.pending(steps, self._recall)
             if not ready:
@@ -168,6 +171,15 @@ class Session:
                 self.report.values[label] = self.evaluation.measured[i]
                 self.report.states.setdefault(label, "computed")
         check_states(self.evaluation, steps)
+
+    def _look_ahead(self, steps: list[int]) -> None:
+        """Ask for every frame before the first pixel is read, so that sizes that do not fit are told at once."""
+        for i in self.evaluation.upstream(steps):
+            for port in self.plan.steps[i].process.outputs:
+                if port.is_image:
+                    # A frame may need what is not measured yet; it is asked again then.
+                    with contextlib.suppress(NodeFailed):
+                        self.evaluation.frame(Feed(i, port.name))
 
     def _recall(self, index: int) -> bool:
         try:
@@ -226,11 +238,14 @@ class Session:
 
     def _pass(self, group: list[int], states: dict[int, Any]) -> list[Any]:
         grid = self.evaluation.grid(group[0])
-        work = Work(self.evaluation, self._stored(group), states, cancel=self.cancel)
+        block_rows = measure_block_rows(grid.width)
+        images = measured_images(self.evaluation, group)
+        rows = min(block_rows, thicker(self.evaluation, images, grid.box, measure_tile_rows(grid.width)))
+        work = Work(self.evaluation, self._stored(group), states, rows=rows, cancel=self.cancel)
         with self.lane.share(work) as ticket:
             tasks: dict[Any, Any] = {}
             last: Any = None
-            for n, box in enumerate(strips(grid.box, measure_block_rows(grid.width))):
+            for n, box in enumerate(strips(grid.box, block_rows)):
                 tasks["block", n] = (measure_block, ticket, list(group), list(box))
                 if last is None:
                     last = ("block", n)
@@ -246,12 +261,10 @@ class Session:
 
     def make(self, sinks: list[int], pins: list[Feed], strip_samples: int | None = None) -> None:
         """Write all sinks and keep all pinned outputs; those of one size are made together."""
-        targets: list[Target] = []
+        targets: list[Target] = [(feed, self._pinned(feed), -1) for feed in pins]
         try:
-            for feed in pins:
-                targets.append((feed, self._pinned(feed), -1))
             for i in sinks:
-                targets.append((self._sink_feed(i), self._writer(i), i))
+                targets.append((self._sink_feed(i), self._writer(i), i))  # noqa: PERF401 - each one opens a file
             self._refuse_shared_paths(targets)
             groups: dict[tuple[int, int], list[Target]] = {}
             for target in targets:
@@ -298,6 +311,7 @@ class Session:
     ) -> None:
         """Make *box* of all targets, strips of *rows* rows in bands of enough strips to be worth a task."""
         channels = self.evaluation.frame(targets[0][0]).channels
+        rows = thicker(self.evaluation, [f for f, _ in targets], box, rows)
         band = rows * max(1, BAND_SAMPLES // (rows * box.width * channels))
         band = min(band, rows * max(1, -(-box.height // (rows * 2 * self.lane.workers))))
         stored = self._stored([f.step for f, _ in targets])

@@ -9,7 +9,7 @@ import pickle
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import lru_cache
@@ -40,11 +40,14 @@ class Lane:
         self.scheduler = scheduler
         self.workers = workers or usable_processors()
         self._pool: ProcessPoolExecutor | None = None
+        self._threads: ThreadPoolExecutor | None = None
 
     def __enter__(self) -> Lane:
         return self
 
     def __exit__(self, kind: Any, *_: Any) -> None:
+        if self._threads is not None:
+            self._threads.shutdown(cancel_futures=True)
         if self._pool is not None:
             children = list((self._pool._processes or {}).values()) if kind is not None else []
             self._pool.shutdown(wait=kind is None, cancel_futures=True)
@@ -75,7 +78,7 @@ class Lane:
         tasks: dict[Any, Task],
         wanted: list[Any],
         done: Callable[[Any, Any], None],
-        cancel: threading.Event | None = None,
+        cancel: threading.Event,
     ) -> list[Any]:
         """Run *tasks* and return the results of *wanted*; *done(key, result)* is called as each ends.
 
@@ -91,17 +94,31 @@ class Lane:
 
         def after(key: Any, result: Any, _dsk: Any, _state: Any, _worker: Any) -> None:
             done(key, result)
-            if cancel is not None and cancel.is_set():
+            if cancel.is_set():
                 raise Cancelled("the run was stopped")
 
         with Callback(posttask=after):
             if self.scheduler == "sync":
                 found = dask.get(tasks, wanted)
             elif self.scheduler == "threads":
-                found = dask.threaded.get(tasks, wanted, num_workers=self.workers)
+                found = self._in_threads(tasks, wanted, dask.threaded.get, cancel)
             else:
                 found = self._in_processes(tasks, wanted, dask.multiprocessing.get)
         return list(found)
+
+    def _in_threads(
+        self, tasks: dict[Any, Task], wanted: list[Any], get: Callable[..., Any], cancel: threading.Event
+    ) -> Any:
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(self.workers, thread_name_prefix="lerarlink")
+        try:
+            return get(tasks, wanted, pool=self._threads)
+        except BaseException:
+            # Bands in flight must have ended before their outputs are removed.
+            cancel.set()
+            self._threads.shutdown(cancel_futures=True)
+            self._threads = None
+            raise
 
     def _in_processes(self, tasks: dict[Any, Task], wanted: list[Any], get: Callable[..., Any]) -> Any:
         if self._pool is None:

@@ -1,0 +1,57 @@
+"""How many rows to pull at once.
+
+Thin strips keep everything in the processor's cache. But a neighbourhood pays its halo for every strip, and a
+quarter turn reads columns of files whose rows are what the disk gives. So strips are doubled as long as that
+saves more than a tenth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from .evaluation import Evaluation
+from .plan import Feed
+from .region import Box
+
+# Samples of one channel beyond which a strip is not thickened any more (32 MB).
+THICKEST = 8 * 1024 * 1024
+# A source gives whole pages: fewer columns than this cost as much as this many.
+PAGE_COLUMNS = 1024
+
+
+def thicker(evaluation: Evaluation, feeds: Iterable[Feed], box: Box, rows: int) -> int:
+    """Return *rows* times the power of two that makes pulling *feeds* in strips of *box* cheap."""
+    feeds = list(feeds)
+    price = _price(evaluation, feeds, box, rows)
+    while rows < box.height and 2 * rows * box.width <= THICKEST:
+        doubled = _price(evaluation, feeds, box, 2 * rows)
+        if doubled > 0.9 * price:
+            break
+        rows, price = 2 * rows, doubled
+    return rows
+
+
+def _price(evaluation: Evaluation, feeds: list[Feed], box: Box, rows: int) -> float:
+    """Return the samples pulled per output row for a strip from the middle of *box*."""
+    y = box.y0 + max(0, (box.height - rows) // 2)
+    strip = Box(y, box.x0, min(y + rows, box.y1), box.x1)
+    seen: set[tuple[Feed, Box]] = set()
+    todo = [(feed, strip) for feed in feeds]
+    total = 0.0
+    while todo:
+        feed, part = todo.pop()
+        if (feed, part) in seen or part.empty:
+            continue
+        seen.add((feed, part))
+        step = evaluation.plan.steps[feed.step]
+        before = [(p, step.inputs[p.name]) for p in step.process.inputs if p.is_image and p.name in step.inputs]
+        width = part.width
+        if not before and width < evaluation.frame(feed).width:
+            width = max(width, PAGE_COLUMNS)
+        total += part.height * width
+        known = evaluation.known(feed.step, feed.port, box=part)
+        for port, linked in before:
+            for source in [linked] if isinstance(linked, Feed) else linked:
+                needed = step.process.needs(part, port.name, known).overlap(evaluation.frame(source).box)
+                todo.append((source, needed))
+    return total / strip.height
