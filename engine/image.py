@@ -15,8 +15,8 @@ from .frame import Frame
 from .plan import Feed, Plan, lower
 from .process import Tile
 from .region import Box
-from .run import BAND_SAMPLES, Session
 from .schedule import Lane, Scheduler
+from .session import BAND_SAMPLES, Session
 from .store import Store
 
 if TYPE_CHECKING:

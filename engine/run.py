@@ -1,78 +1,23 @@
-"""Running a graph: stage by stage, until everything that was asked for is measured and written."""
+"""Running a graph until everything that was asked for is measured and written."""
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from threading import Event as CancelEvent
 from typing import TYPE_CHECKING, Any
 
-from .bands import Work, fold, make_band, measure_block, measured_images
-from .collected import Collected
-from .errors import EngineError, GraphError, NodeFailed
-from .evaluation import Evaluation
-from .identity import pack, unpack
+from .errors import GraphError
 from .plan import Absent, Feed, Plan, lower
-from .process import Again, Tile, Writer
-from .region import Box, measure_block_rows, measure_tile_rows, strip_rows, strips
+from .report import Progress as Progress
+from .report import Report as Report
+from .report import Watcher as Watcher
 from .schedule import Lane, Scheduler
-from .states import check_states
+from .session import Session
 from .store import Store
-from .stored_pixels import StoredPixels
-from .thickness import thicker
 
 if TYPE_CHECKING:
     from .graph import Graph, Link
-
-# Passes over the pixels that one measure may ask for; more means that it does not converge.
-MAX_PASSES = 60
-# Samples of one band: enough work (some 10 ms) that dask's cost of 0.1 ms a task does not count.
-BAND_SAMPLES = 4 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Told while a run goes on: which nodes are at work, and how far their stage is."""
-
-    stage: int
-    action: str
-    nodes: tuple[str, ...]
-    done: int
-    total: int
-    bytes: int
-    seconds: float
-
-
-@dataclass(slots=True)
-class Report:
-    """What a run did.
-
-    Attributes
-    ----------
-    values
-        The Value of each step that measured or computed one, by node label (``node`` or ``node[3]``).
-    states
-        Per node label: ``measured``, ``recalled`` (its Value was in the store), ``computed`` or ``written``.
-    written
-        Files that were written, in order.
-    seconds
-        Wall-clock time.
-    passes
-        How often pixels were read for measuring.
-    """
-
-    values: dict[str, Any] = field(default_factory=dict)
-    states: dict[str, str] = field(default_factory=dict)
-    written: list[str] = field(default_factory=list)
-    seconds: float = 0.0
-    passes: int = 0
-
-
-Watcher = Callable[[Progress], None]
-Target = tuple[Feed, Writer | StoredPixels, int]
-"""What is made, where it goes, and the step of the sink (-1 for pinned pixels)."""
 
 
 def run(
@@ -139,254 +84,6 @@ def evaluate(graph: Graph, link: Link, **options: Any) -> Any:
     return values[0] if isinstance(lowered, Feed) else values
 
 
-class Session:
-    """One plan being worked on: what is known so far, and the lane that does the work."""
-
-    def __init__(
-        self, plan: Plan, lane: Lane, store: Store, watch: Watcher | None, cancel: CancelEvent | None
-    ) -> None:
-        self.plan, self.lane, self.store = plan, lane, store
-        self.watch, self.cancel = watch, cancel or CancelEvent()
-        self.evaluation = Evaluation(plan)
-        self.report = Report()
-        self._stage = 0
-        self._start = time.perf_counter()
-        self._bytes = 0
-
-    # -- Measuring --------------------------------------------------------------------------------
-
-    def measure(self, steps: list[int]) -> None:
-        """Measure everything that *steps* need, themselves included, one stage after the other."""
-        self._look_ahead(steps)
-        while True:
-            ready, _ = self.evaluation.pending(steps, self._recall)
-            if not ready:
-                break
-            check_states(self.evaluation, steps)
-            self._stage += 1
-            self._measure_stage(ready)
-        for i in self.evaluation.upstream(steps):
-            if i in self.evaluation.measured:
-                label = self.plan.steps[i].label
-                self.report.values[label] = self.evaluation.measured[i]
-                self.report.states.setdefault(label, "computed")
-        check_states(self.evaluation, steps)
-
-    def _look_ahead(self, steps: list[int]) -> None:
-        """Ask for every frame before the first pixel is read, so that sizes that do not fit are told at once."""
-        for i in self.evaluation.upstream(steps):
-            for port in self.plan.steps[i].process.outputs:
-                if port.is_image:
-                    # A frame may need what is not measured yet; it is asked again then.
-                    with contextlib.suppress(NodeFailed):
-                        self.evaluation.frame(Feed(i, port.name))
-
-    def _recall(self, index: int) -> bool:
-        try:
-            value = self.store.value(self._key(index))
-        except KeyError:
-            return False
-        self.evaluation.learn(index, value)
-        self.report.states[self.plan.steps[index].label] = "recalled"
-        return True
-
-    def _key(self, index: int) -> str:
-        return self.evaluation.key(index, self.store.content)
-
-    def _measure_stage(self, steps: list[int]) -> None:
-        """Measure *steps*, which wait for nothing; steps on images of one size share their passes."""
-        states: dict[int, Any] = {}
-        todo = steps
-        for _ in range(MAX_PASSES):
-            again: dict[int, Any] = {}
-            for group in self._by_size(todo):
-                self.report.passes += 1
-                for i, partial in zip(group, self._pass(group, states), strict=True):
-                    found = self._finished(i, partial, states.get(i))
-                    if isinstance(found, Again):
-                        again[i] = found.state
-                    else:
-                        self._learn(i, found)
-            if not again:
-                return
-            states, todo = again, list(again)
-        labels = ", ".join(self.plan.steps[i].label for i in todo)
-        raise EngineError(f"{labels}: not measured after {MAX_PASSES} passes over the pixels")
-
-    def _learn(self, index: int, value: Any) -> None:
-        # Through the packer even when fresh, so that a stored Value and a new one cannot differ.
-        plain = unpack(pack(value))
-        self.evaluation.learn(index, plain)
-        self.store.put_value(self._key(index), plain)
-        self.report.states[self.plan.steps[index].label] = "measured"
-
-    def _finished(self, index: int, partial: Any, state: Any) -> Any:
-        step = self.plan.steps[index]
-        try:
-            return step.process.finish(partial, self.evaluation.known(index, "", state=state))
-        except EngineError as e:
-            raise NodeFailed(step.label, step.process.id, "", str(e)) from e
-        except Exception as e:
-            raise NodeFailed(step.label, step.process.id, "its measure", f"{type(e).__name__}: {e}") from e
-
-    def _by_size(self, steps: list[int]) -> list[list[int]]:
-        groups: dict[tuple[int, int], list[int]] = {}
-        for i in steps:
-            grid = self.evaluation.grid(i)
-            groups.setdefault((grid.height, grid.width), []).append(i)
-        return list(groups.values())
-
-    def _pass(self, group: list[int], states: dict[int, Any]) -> list[Any]:
-        grid = self.evaluation.grid(group[0])
-        block_rows = measure_block_rows(grid.width)
-        images = measured_images(self.evaluation, group)
-        rows = min(block_rows, thicker(self.evaluation, images, grid.box, measure_tile_rows(grid.width)))
-        work = Work(self.evaluation, self._stored(group), states, rows=rows, cancel=self.cancel)
-        with self.lane.share(work) as ticket:
-            tasks: dict[Any, Any] = {}
-            last: Any = None
-            for n, box in enumerate(strips(grid.box, block_rows)):
-                tasks["block", n] = (measure_block, ticket, list(group), list(box))
-                if last is None:
-                    last = ("block", n)
-                else:
-                    # A chain, not a tree: blocks are merged from top to bottom whoever makes them.
-                    tasks["fold", n] = (fold, ticket, list(group), last, ("block", n))
-                    last = ("fold", n)
-            watch = self._watcher("measure", group, tasks, grid.width * grid.channels * 4)
-            partials: list[Any] = self.lane.get(tasks, [last], watch, self.cancel)[0]
-            return partials
-
-    # -- Making -----------------------------------------------------------------------------------
-
-    def make(self, sinks: list[int], pins: list[Feed], strip_samples: int | None = None) -> None:
-        """Write all sinks and keep all pinned outputs; those of one size are made together."""
-        targets: list[Target] = [(feed, self._pinned(feed), -1) for feed in pins]
-        try:
-            for i in sinks:
-                targets.append((self._sink_feed(i), self._writer(i), i))  # noqa: PERF401 - each one opens a file
-            self._refuse_shared_paths(targets)
-            groups: dict[tuple[int, int], list[Target]] = {}
-            for target in targets:
-                frame = self.evaluation.frame(target[0])
-                groups.setdefault((frame.height, frame.width), []).append(target)
-            for group in groups.values():
-                self._stage += 1
-                self._make_group(group, strip_samples)
-                for target in group:
-                    self._finish(target)
-                    targets.remove(target)
-        except BaseException:
-            for _, writer, _ in targets:
-                if not isinstance(writer, StoredPixels):
-                    writer.abandon()
-            raise
-
-    def _make_group(self, group: list[Target], strip_samples: int | None) -> None:
-        frame = self.evaluation.frame(group[0][0])
-        rows = strip_rows(frame.width, *([strip_samples] if strip_samples else []))
-        if any(isinstance(w, StoredPixels) for _, w, _ in group):
-            rows = strip_rows(frame.width)  # the store takes whole strips of its own size
-        nodes = [i if i >= 0 else f.step for f, _, i in group]
-        self._bands([(f, w) for f, w, _ in group], frame.box, rows, "write", nodes)
-
-    def collect(self, feed: Feed, box: Box, strip_samples: int | None = None) -> Tile:
-        """Return the pixels of *box* as one array."""
-        frame = self.evaluation.frame(feed)
-        rows = strip_rows(box.width, *([strip_samples] if strip_samples else []))
-        taken = Collected(box, frame.channels, on_disk=self.lane.scheduler == "processes")
-        try:
-            self._bands([(feed, taken)], box, rows, "compute", [feed.step])
-            return taken.array()
-        finally:
-            taken.abandon()
-
-    def _bands(
-        self,
-        targets: list[tuple[Feed, Any]],
-        box: Box,
-        rows: int,
-        action: str,
-        nodes: list[int],
-    ) -> None:
-        """Make *box* of all targets, strips of *rows* rows in bands of enough strips to be worth a task."""
-        channels = self.evaluation.frame(targets[0][0]).channels
-        rows = thicker(self.evaluation, [f for f, _ in targets], box, rows)
-        band = rows * max(1, BAND_SAMPLES // (rows * box.width * channels))
-        band = min(band, rows * max(1, -(-box.height // (rows * 2 * self.lane.workers))))
-        stored = self._stored([f.step for f, _ in targets])
-        work = Work(self.evaluation, stored, targets=targets, rows=rows, cancel=self.cancel)
-        with self.lane.share(work) as ticket:
-            tasks = {("band", n): (make_band, ticket, list(b)) for n, b in enumerate(strips(box, band))}
-            self.lane.get(tasks, list(tasks), self._watcher(action, nodes, tasks, 0), self.cancel)
-
-    def _finish(self, target: Target) -> None:
-        feed, writer, sink = target
-        if isinstance(writer, StoredPixels):
-            self.report.states[self.plan.steps[feed.step].label] = "kept"
-            return
-        writer.finish()
-        self.report.states[self.plan.steps[sink].label] = "written"
-        self.report.written.append(_path_of(writer))
-
-    def _writer(self, index: int) -> Writer:
-        step = self.plan.steps[index]
-        try:
-            return step.process.writer(self.evaluation.known(index, ""))
-        except OSError:
-            raise
-        except EngineError as e:
-            raise GraphError(f"node '{step.label}' ({step.process.id}): {e}") from e
-
-    def _sink_feed(self, index: int) -> Feed:
-        return next(iter(self.plan.steps[index].feeds()))
-
-    def _refuse_shared_paths(self, targets: list[tuple[Feed, Any, int]]) -> None:
-        seen: dict[str, str] = {}
-        for _, writer, sink in targets:
-            if sink < 0:
-                continue
-            label, path = self.plan.steps[sink].label, _path_of(writer)
-            if path in seen:
-                raise GraphError(f"{path} is written by both '{seen[path]}' and '{label}'")
-            seen[path] = label
-
-    def _pinned(self, feed: Feed) -> StoredPixels:
-        frame = self.evaluation.frame(feed)
-        return self.store.pixels(self._key(feed.step), feed.port, (frame.channels, frame.height, frame.width))
-
-    def _stored(self, steps: list[int]) -> dict[Feed, StoredPixels]:
-        """Return the pixel files that the store has of the given steps and all before them."""
-        if not (self.store.root / "pixels").is_dir():
-            return {}
-        found = {}
-        for i in self.evaluation.upstream(steps):
-            for port in self.plan.steps[i].process.outputs:
-                if port.is_image and self.store.has_pixels(self._key(i), port.name):
-                    found[Feed(i, port.name)] = self._pinned(Feed(i, port.name))
-        return found
-
-    def _watcher(
-        self, action: str, steps: list[int], tasks: dict[Any, Any], row_bytes: int
-    ) -> Callable[[Any, Any], None]:
-        nodes = tuple(dict.fromkeys(self.plan.steps[i].label for i in steps))
-        total = sum(1 for key in tasks if key[0] != "fold")
-        done = 0
-
-        def told(key: Any, result: Any) -> None:
-            nonlocal done
-            if key[0] == "fold":
-                return
-            done += 1
-            box = Box(*tasks[key][-1])
-            self._bytes += result if isinstance(result, int) else box.height * row_bytes
-            if self.watch is not None:
-                seconds = time.perf_counter() - self._start
-                self.watch(Progress(self._stage, action, nodes, done, total, self._bytes, seconds))
-
-        return told
-
-
 def _steps_of(plan: Plan, name: str) -> list[int]:
     if plan.sinks.get(name):
         return list(plan.sinks[name])
@@ -406,7 +103,3 @@ def _flat(lowered: Any) -> tuple[Feed, ...]:
     if isinstance(lowered, Feed):
         return (lowered,)
     return lowered if isinstance(lowered, tuple) else ()
-
-
-def _path_of(writer: Any) -> str:
-    return str(getattr(writer, "path", ""))
