@@ -3,9 +3,10 @@
 from .errors import ParameterError, SourceError
 from .folders import scratch
 from .frame import Card, Frame, Scalar, State, Word
+from .fuse import generated_module
 from .params import param
 from .ports import Port
-from .process import Again, Arguments, Composite, Known, Process, Tile, Writer
+from .process import Again, Arguments, Composite, Expand, Known, Process, Tile, Writer
 from .region import Box, whole
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Box",
     "Card",
     "Composite",
+    "Expand",
     "Frame",
     "Known",
     "ParameterError",
@@ -25,6 +27,7 @@ __all__ = [
     "Tile",
     "Word",
     "Writer",
+    "generated_module",
     "param",
     "scratch",
     "whole",

@@ -6,7 +6,6 @@ So the module's name holds a digest of all sources beside the process, and a cha
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import inspect
 import sys
@@ -14,6 +13,7 @@ import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -36,7 +36,7 @@ def run(source, out, arguments):
     for i in range(source.size):
         out[i] = np.float32(pixel(np.float64(source[i]), *arguments))
 '''
-_lock = threading.Lock()
+_lock = threading.RLock()
 _loops: dict[type[Process], Callable[..., None]] = {}
 
 
@@ -64,34 +64,63 @@ def _made(cls: type[Process]) -> Callable[..., None]:
     # A process defined in a script or notebook cannot be imported by a generated module.
     importable = getattr(sys.modules.get(cls.__module__), cls.__name__, None) is cls
     if importable and cls.__module__ != "__main__":
-        # Without a folder to keep it in, compile it for this run only.
-        with contextlib.suppress(OSError):
-            return _generated(cls)
+        return _generated(cls)
     return _compiled(cls)
 
 
 def _generated(cls: type[Process]) -> Callable[..., None]:
     text = _TEMPLATE.format(name=cls.__name__, module=cls.__module__)
-    stem = f"{cls.__name__}_{digest('kernel', text, _sources(cls))}"
-    folder = cache_root() / "kernels"
-    folder.mkdir(parents=True, exist_ok=True)
+    return _module(f"{cls.__name__}_{digest('kernel', text, _sources(cls))}", text).run  # type: ignore[no-any-return]
+
+
+def generated_module(name: str, text: str) -> ModuleType:
+    """Return the module of a generated source *text*, kept in a file so that numba can keep what it compiles.
+
+    Parameters
+    ----------
+    name
+        A short identifier that begins the file's name.
+    text
+        Python source, made by lerarlink itself: it is run. Never let it hold anything a user or a file said.
+    """
+    import numba
+
+    return _module(f"{name}_{digest('kernel', text, numba.__version__)}", text)
+
+
+def _module(stem: str, text: str) -> ModuleType:
+    name = f"lerarlink_kernels.{stem}"
+    with _lock:
+        if name not in sys.modules:
+            _imported(name, _kept(stem, text))
+        return sys.modules[name]
+
+
+def _kept(stem: str, text: str) -> Path:
+    try:
+        folder = cache_root() / "kernels"
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:  # nowhere to keep it: compile for this run only
+        folder = Path(tempfile.mkdtemp(prefix="lerarlink-"))
     path = folder / f"{stem}.py"
     if not path.exists():
         with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".tmp", delete=False) as f:
             f.write(text)
         Path(f.name).replace(path)
-    return _imported(f"lerarlink_kernels.{stem}", path)
+    return path
 
 
-def _imported(name: str, path: Path) -> Callable[..., None]:
+def _imported(name: str, path: Path) -> None:
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise OSError(f"cannot load {path}")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    spec.loader.exec_module(module)
-    run: Callable[..., None] = module.run
-    return run
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
 
 
 def _sources(cls: type[Process]) -> list[str]:

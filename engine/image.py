@@ -33,8 +33,8 @@ class ImageHandle:
 
     graph: Graph
     link: Link
-    index: int = 0
-    """Which frame, when the output is a series."""
+    index: int | None = None
+    """Which frame of a series; None where there is only one."""
 
     def __len__(self) -> int:
         """Return the number of frames behind this output: 1, or those of a series."""
@@ -154,7 +154,9 @@ class ImageHandle:
         feeds = plan.feeds_of(self.link)
         if not feeds:
             raise GraphError(f"{self.link} is absent: the optional source it comes from was not given")
-        return Session(plan, lane, store or Store(), None, None), feeds[self.index]
+        if self.index is None and len(feeds) > 1:
+            raise GraphError(f"{self.link} is a series of {len(feeds)} frames; take one, such as image[0]")
+        return Session(plan, lane, store or Store(), None, None), feeds[self.index or 0]
 
 
 class _Adder:

@@ -109,9 +109,9 @@ def first_cells(bins: Counts, first_bin: int, minimum: float, maximum: float) ->
     first = ((used + first_bin) << 16).astype(np.uint32)
     last = first | np.uint32(0xFFFF)
     # -0 and +0 are one number with two keys, so an extreme of zero reaches over both.
-    first[0] = keys_of(minimum if minimum else -0.0)[0] if first.size == 1 or minimum else first[0]
-    last[-1] = keys_of(maximum if maximum else 0.0)[0]
-    return Cells(np.minimum(first, last), last, bins[used].astype(np.int64))
+    first[0] = max(first[0], keys_of(minimum or -0.0)[0])
+    last[-1] = min(last[-1], keys_of(maximum or 0.0)[0])
+    return Cells(first, last, bins[used].astype(np.int64))
 
 
 def search(cells: Cells, wanted: Wanted) -> tuple[dict[str, Any] | None, Cells, Windows]:

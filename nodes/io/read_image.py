@@ -1,0 +1,134 @@
+"""ReadImage: an image file as the source of a graph."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from ...engine.api import Frame, Known, ParameterError, Process, SourceError, Tile, param
+from ._formats import open_reader
+from ._reader import Reader
+
+StateChoice = Literal["auto", "linear", "stretched"]
+STATES = ("auto", "linear", "stretched")
+
+
+class ReadImage(Process, id="io.read_image", version=1):
+    """Read an image from a file: FITS, XISF, TIFF, PNG, JPEG or camera raw.
+
+    Pixels keep their physical values. Black and white are the range of an integer type or what the file
+    declares; for floats that declare nothing they are measured once: (0, 1) where all samples lie in it, else
+    (0, 65535) where they lie in that, else the least and the greatest sample.
+    """
+
+    inputs = ()
+    maskable = False
+
+    path: str = param(file="input", doc="the file; its first bytes tell the format, then its extension")
+    hdu: int | str | None = param(default=None, doc="index or name of the image within the file; none: the first")
+    bounds: tuple[float, float] | None = param(
+        default=None, doc="physical values of black and white; none: by the file, else measured"
+    )
+    state: StateChoice = param(
+        default="auto",
+        choices=STATES,
+        doc="whether pixels are proportional to light; auto: 8-bit pictures are stretched",
+    )
+    optional: bool = param(default=False, doc="with an empty path, the image is absent instead of missing")
+
+    def check(self) -> None:
+        if not self.path and not self.optional:
+            raise ParameterError("ReadImage: path must name a file, got '' (allowed for optional images only)")
+        if self.bounds is not None and not self.bounds[0] < self.bounds[1]:
+            raise ParameterError(f"ReadImage: bounds must rise from black to white, got {self.bounds}")
+
+    def frame(self, known: Known) -> Frame:
+        frame = self._reader().frame
+        if self.state != "auto":
+            frame = frame.with_(state=self.state)
+        bounds = self.bounds or frame.bounds
+        if bounds is None and known.measured is not None:
+            bounds = _bounds_of(known.measured)
+        return frame.with_(bounds=bounds)
+
+    def measures(self, known: Known) -> bool:
+        return self.bounds is None and self._reader().frame.bounds is None
+
+    def measure(self, known: Known, *tiles: Any) -> list[float]:
+        """Return the least and the greatest finite sample of one tile; nothing where all are missing."""
+        tile = self._reader().read(known.box)
+        lo, hi = tile.min(), tile.max()
+        if not (np.isfinite(lo) and np.isfinite(hi)):
+            # NaN and infinities always come through to one of the two: only then it is worth to pick the others.
+            tile = tile[np.isfinite(tile)]
+            if not tile.size:
+                return []
+            lo, hi = tile.min(), tile.max()
+        return [float(lo), float(hi)]
+
+    def merge(self, a: list[float], b: list[float]) -> list[float]:
+        if not a or not b:
+            return a or b
+        return [min(a[0], b[0]), max(a[1], b[1])]
+
+    def finish(self, partial: list[float], known: Known) -> list[float]:
+        return partial
+
+    def pixels(self, known: Known, *tiles: Any) -> Tile:
+        return self._reader().read(known.box)
+
+    def _reader(self) -> Reader:
+        return _READERS.get(Path(self.path), self.hdu)
+
+
+def _bounds_of(measured: list[float]) -> tuple[float, float]:
+    """Return black and white of a float image by its least and greatest sample (none: all are missing)."""
+    if not measured:
+        return 0.0, 1.0
+    lo, hi = measured
+    if lo >= 0.0 and hi <= 1.0:
+        return 0.0, 1.0
+    if lo >= 0.0 and hi <= 65535.0:
+        return 0.0, 65535.0
+    # An image of one value still needs a black that is not white.
+    return (lo, hi) if lo < hi else (lo, lo + 1.0)
+
+
+_Key = tuple[str, int | str | None]
+
+
+class _Readers:
+    """Readers of this process, kept so that a strip costs no header; a file that changed is opened anew."""
+
+    LIMIT = 256
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[_Key, tuple[tuple[int, int, int], Reader]] = OrderedDict()
+
+    def get(self, path: Path, hdu: int | str | None) -> Reader:
+        try:
+            s = path.stat()
+        except OSError as e:
+            raise SourceError(f"{path}: cannot be opened: {e.strerror or e}") from e
+        key, state = (str(path), hdu), (s.st_size, s.st_mtime_ns, s.st_ino)
+        with self._lock:
+            kept = self._kept.get(key)
+            if kept is not None and kept[0] == state:
+                self._kept.move_to_end(key)
+                return kept[1]
+        reader = open_reader(path, hdu)
+        with self._lock:
+            # A reader pushed out is not closed here: another thread may be in it. It closes when that is done.
+            self._kept[key] = (state, reader)
+            self._kept.move_to_end(key)
+            while len(self._kept) > self.LIMIT:
+                self._kept.popitem(last=False)
+        return reader
+
+
+_READERS = _Readers()
