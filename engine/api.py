@@ -8,6 +8,8 @@ from .params import param
 from .ports import Port
 from .process import Again, Arguments, Composite, Expand, Known, Process, Tile, Writer
 from .region import Box, whole
+from .summaries import Summaries, Summary
+from .wcs import carry, mirrored_columns, mirrored_rows, scaling, shifting, transposing
 
 __all__ = [
     "Again",
@@ -24,11 +26,19 @@ __all__ = [
     "Scalar",
     "SourceError",
     "State",
+    "Summaries",
+    "Summary",
     "Tile",
     "Word",
     "Writer",
+    "carry",
     "generated_module",
+    "mirrored_columns",
+    "mirrored_rows",
     "param",
+    "scaling",
     "scratch",
+    "shifting",
+    "transposing",
     "whole",
 ]

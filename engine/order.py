@@ -36,7 +36,7 @@ class Cells(NamedTuple):
 
 
 class Windows(NamedTuple):
-    """The parts of cells to be counted finer, at most one in every 65536 keys.
+    """The cells to be counted finer. None reaches over a multiple of 65536 keys.
 
     Key k of window w falls into slot ``offset[w] + ((k - first[w]) >> shift[w])``.
     """
@@ -214,7 +214,9 @@ def _sides(s: _Search, low: float, high: float) -> None:
         a, b = _rank(s, r1), _rank(s, r2)
         s.found[name] = float(0.5 * sign * ((low - s.lo[a]) + (low - s.lo[b]))) if size > 0 else 0.0
         if n1 != n2:
-            s.far[a : b + 1] = s.keep[a : b + 1] = True
+            s.keep[a : b + 1] = True
+            # Looking into all cells in between saves a pass; when they are many, the median comes first.
+            s.far[a : b + 1] |= b - a < 64
 
 
 def _coalesced(s: _Search) -> Cells:
@@ -229,12 +231,9 @@ def _coalesced(s: _Search) -> Cells:
 
 
 def _windows(s: _Search) -> Windows:
-    open_ = s.near | s.far
-    first, last, near = s.cells.first[open_], s.cells.last[open_], s.near[open_]
-    start = np.unique(first >> 16, return_index=True)[1]
-    first, last = first[start], last[np.append(start[1:], last.size) - 1]
-    near = np.logical_or.reduceat(near, start)
-    shift = _shifts(first, last, near)
+    wanted = s.near | s.far
+    first, last = s.cells.first[wanted], s.cells.last[wanted]
+    shift = _shifts(first, last, s.near[wanted])
     slots = ((last - first).astype(np.int64) >> shift) + 1
     return Windows(first, last, shift.astype(np.uint8), np.cumsum(slots) - slots)
 
@@ -244,20 +243,24 @@ def _shifts(first: Keys, last: Keys, near: Mask) -> npt.NDArray[np.int64]:
 
     Windows with wanted ranks come first; those for distances share the rest at one resolution in value,
     since a wide cell on one side of the median is what keeps narrow cells on the other side in doubt.
+    Each pass splits at least the widest windows, so the search ends.
     """
     keys = (last - first).astype(np.int64)
     shift = np.zeros(keys.size, np.int64)
+    every = np.ones(keys.size, bool)
 
     def total(which: Mask) -> int:
         return int(((keys[which] >> shift[which]) + 1).sum())
 
-    if total(near | ~near) <= SLOTS:
+    if total(every) <= SLOTS:
         return shift
-    while total(near) > SLOTS // 2:
+    while total(near) > SLOTS // 2 and shift[near].max() < 16:
         shift[near] += 1
-    step = (values_of(last) - values_of(first)) / np.maximum(keys, 1)
-    grain = float(step.min())
-    while total(near | ~near) > SLOTS:
+    if near.all():
+        return shift
+    step = (values_of(last) - values_of(first)) / keys
+    grain = float(step[~near].min())
+    while total(every) > SLOTS and shift[~near].min() < 16:
         grain *= 2.0
         shift[~near] = np.clip(np.floor(np.log2(grain / step[~near])), 0, 16).astype(np.int64)
     return shift

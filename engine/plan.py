@@ -62,6 +62,8 @@ class Plan:
     steps: list[Step] = field(default_factory=list)
     outputs: dict[str, dict[str, Lowered]] = field(default_factory=dict)
     sinks: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    parts: dict[Any, int] = field(default_factory=dict)
+    """Steps inside composites by process and inputs: a master is measured once, not once a light."""
 
     def feeds_of(self, link: Link) -> tuple[Feed, ...]:
         """Return the feeds behind a link: one, many for a series, none when absent."""
@@ -202,32 +204,43 @@ class _Lowering:
         return {**outputs, first: apply(self.plan, name, blend, feeds)["image"]}
 
 
-def apply(plan: Plan, node: str, process: Process, inputs: Mapping[str, Any]) -> dict[str, Lowered]:
-    """Add the steps of one process: one, or one a frame where a single port is fed a series."""
+def apply(
+    plan: Plan, node: str, process: Process, inputs: Mapping[str, Any], frame: int | None = None, *, part: bool = False
+) -> dict[str, Lowered]:
+    """Add the steps of one process: one, or one a frame where a single port is fed a series.
+
+    A *part* of a composite belongs to the *frame* its composite is at.
+    """
     many = {p.name for p in process.inputs if p.many}
     lengths = {port: len(f) for port, f in inputs.items() if port not in many and not isinstance(f, Feed)}
     if not lengths:
-        return _single(plan, node, process, inputs, None)
+        return _single(plan, node, process, inputs, frame, part)
     if len(set(lengths.values())) > 1:
         told = ", ".join(f"'{port}' has {n}" for port, n in lengths.items())
         raise GraphError(f"node '{node}': series of one node must be equally long: {told} frames")
     n = next(iter(lengths.values()))
     frames = [
-        _single(plan, node, process, {p: f[i] if p in lengths else f for p, f in inputs.items()}, i)
+        _single(plan, node, process, {p: f[i] if p in lengths else f for p, f in inputs.items()}, i, part)
         for i in range(n)
     ]
-    return {
-        p.name: tuple(one for f in frames if isinstance(one := f[p.name], Feed)) for p in process.outputs
-    }
+    return {p.name: tuple(one for f in frames if isinstance(one := f[p.name], Feed)) for p in process.outputs}
 
 
 def _single(
-    plan: Plan, node: str, process: Process, inputs: Mapping[str, Any], frame: int | None
+    plan: Plan, node: str, process: Process, inputs: Mapping[str, Any], frame: int | None, part: bool
 ) -> dict[str, Lowered]:
     if isinstance(process, Composite):
         return _opened(plan, node, process, inputs, frame)
-    plan.steps.append(Step(node, process, dict(inputs), frame))
-    return {p.name: Feed(len(plan.steps) - 1, p.name) for p in process.outputs}
+    index = None
+    identity = (process, tuple(inputs.items()))
+    if part:
+        index = plan.parts.get(identity)
+    if index is None:
+        index = len(plan.steps)
+        plan.steps.append(Step(node, process, dict(inputs), frame))
+        if part:
+            plan.parts[identity] = index
+    return {p.name: Feed(index, p.name) for p in process.outputs}
 
 
 def _opened(
@@ -238,7 +251,7 @@ def _opened(
         ports = {p.name for p in cls.inputs}
         feeds = {k: v for k, v in given.items() if k in ports and v is not None}
         params = {k: v for k, v in given.items() if k not in ports}
-        return apply(plan, f"{node}/{name}", cls.build(params), feeds)
+        return apply(plan, f"{node}/{name}", cls.build(params), feeds, frame, part=True)
 
     outputs = dict(process.expand(add, inputs))
     if missing := {p.name for p in process.outputs} - set(outputs):

@@ -13,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, dataclass_transform
 
 import numpy as np
@@ -83,6 +84,10 @@ class Writer(Protocol):
 
     Instances are pickled into worker processes, so they hold paths and numbers, and open files on use.
     """
+
+    @property
+    def path(self) -> Path:
+        """The final name of the file."""
 
     def write(self, box: Box, tile: Tile) -> None:
         """Put *tile* (physical values) at *box*; boxes are full-width strips and never overlap."""
@@ -171,8 +176,11 @@ class Process:
 
     # -- 2. what is needed ------------------------------------------------------------------------
 
-    def needs(self, box: Box, port: str, known: Known) -> Box:
+    def needs(self, box: Box, port: str, known: Known) -> Box | tuple[Box, ...]:
         """Return the box of input *port* on which output *box* depends. Default: the same box.
+
+        For a `many` port either one box for all images or a tuple with a box for each; an image of which
+        nothing is needed (an empty box) is not pulled.
 
         It may reach beyond the input; the engine fills what lies outside as `edge` says, so the tile
         that arrives always has exactly this box's size.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from .evaluation import Evaluation
 from .frame import Frame
 from .fuse import run_pixel
 from .plan import Feed, Step
-from .process import Edge, Tile
+from .process import Edge, Known, Process, Tile
 from .region import Box
 from .stored_pixels import StoredPixels
 
@@ -58,7 +59,7 @@ class Puller:
             self._memo[feed, box] = found
         return found
 
-    def tiles(self, index: int, box: Box, known: Any) -> list[Any]:
+    def tiles(self, index: int, box: Box, known: Known) -> list[Any]:
         """Return the input tiles of step *index* for output *box*, in the order of its image inputs."""
         step = self.evaluation.plan.steps[index]
         found: list[Any] = []
@@ -69,12 +70,10 @@ class Puller:
             if linked is None:
                 found.append(None)
                 continue
-            needed = step.process.needs(box, port.name, known)
-            edge = step.process.edge
-            if isinstance(linked, Feed):
-                found.append(self._around(linked, needed, edge))
-            else:
-                found.append(tuple(self._around(f, needed, edge) for f in linked))
+            feeds = [linked] if isinstance(linked, Feed) else linked
+            boxes = needed_boxes(step.process, box, port.name, known, len(feeds))
+            pulled = tuple(self._around(f, b, step.process.edge) for f, b in zip(feeds, boxes, strict=True))
+            found.append(pulled[0] if isinstance(linked, Feed) else pulled)
         return found
 
     def _cut(self, feed: Feed, box: Box) -> Tile | None:
@@ -116,6 +115,12 @@ class Puller:
             tile[:, (ys < 0) | (ys >= frame.height)] = np.nan
             tile[:, :, (xs < 0) | (xs >= frame.width)] = np.nan
         return np.ascontiguousarray(tile)
+
+
+def needed_boxes(process: Process, box: Box, port: str, known: Known, count: int) -> Sequence[Box]:
+    """Return the box that is needed of each of the *count* images of a port."""
+    needed = process.needs(box, port, known)
+    return [needed] * count if isinstance(needed, Box) else needed
 
 
 def _indices(start: int, stop: int, size: int, edge: Edge) -> npt.NDArray[np.intp]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Callable
 from threading import Event as CancelEvent
@@ -220,7 +221,7 @@ class Session:
             return
         writer.finish()
         self.report.states[self.plan.steps[sink].label] = "written"
-        self.report.written.append(_path_of(writer))
+        self.report.written.append(os.fspath(writer.path))
 
     def _writer(self, index: int) -> Writer:
         step = self.plan.steps[index]
@@ -239,7 +240,7 @@ class Session:
         for _, writer, sink in targets:
             if sink < 0:
                 continue
-            label, path = self.plan.steps[sink].label, _path_of(writer)
+            label, path = self.plan.steps[sink].label, os.fspath(writer.path)
             if path in seen:
                 raise GraphError(f"{path} is written by both '{seen[path]}' and '{label}'")
             seen[path] = label
@@ -278,7 +279,3 @@ class Session:
                 self.watch(Progress(self._stage, action, nodes, done, total, self._bytes, seconds))
 
         return told
-
-
-def _path_of(writer: Any) -> str:
-    return str(getattr(writer, "path", ""))

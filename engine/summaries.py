@@ -272,21 +272,35 @@ def _refine(plane: npt.NDArray[np.float32], state: Mapping[str, Any]) -> dict[st
         return {"slots": 0}
     windows = Windows(*state["windows"])
     x = np.ascontiguousarray(plane).reshape(-1)
-    window_of = np.full(1 << 16, -1, np.int32)
-    window_of[windows.first >> 16] = np.arange(windows.first.size, dtype=np.int32)
+    tops, start = np.unique(windows.first >> 16, return_index=True)
+    window_of, end = np.full(1 << 16, -1, np.int32), np.empty(windows.first.size, np.int32)
+    window_of[tops] = start
+    end[start] = [*start[1:], windows.first.size]
     hits = np.empty(x.size, np.uint32)
-    n = _find_slots(x.view(np.uint32), window_of, *windows, hits)
+    n = _find_slots(x.view(np.uint32), window_of, end, *windows, hits)
     counter = "u4" if state["known"]["count"] < 1 << 32 else "u8"
     return {"slots": windows.slots, "counter": counter, "hits": hits[:n].copy()}
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def _find_slots(bits: Any, window_of: Any, first: Any, last: Any, shift: Any, offset: Any, hits: Any) -> Any:
+def _find_slots(
+    bits: Any, window_of: Any, end: Any, first: Any, last: Any, shift: Any, offset: Any, hits: Any
+) -> Any:
     n = 0
     for i in range(bits.size):
         key = _key(bits[i])
         w = window_of[key >> np.uint32(16)]
-        if w >= 0 and key >= first[w] and key <= last[w]:
+        if w < 0:
+            continue
+        # Nearly always the only window among its 65536 keys.
+        stop = end[w]
+        while stop - w > 1:
+            middle = (w + stop) // 2
+            if first[middle] <= key:
+                w = middle
+            else:
+                stop = middle
+        if key >= first[w] and key <= last[w]:
             hits[n] = np.uint32(offset[w] + ((key - first[w]) >> np.uint32(shift[w])))
             n += 1
     return n

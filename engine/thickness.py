@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from .evaluation import Evaluation
 from .plan import Feed
+from .pull import needed_boxes
 from .region import Box
 
 # Samples of one channel beyond which a strip is not thickened any more (32 MB).
@@ -51,7 +52,7 @@ def _price(evaluation: Evaluation, feeds: list[Feed], box: Box, rows: int) -> fl
         total += part.height * width
         known = evaluation.known(feed.step, feed.port, box=part)
         for port, linked in before:
-            for source in [linked] if isinstance(linked, Feed) else linked:
-                needed = step.process.needs(part, port.name, known).overlap(evaluation.frame(source).box)
-                todo.append((source, needed))
+            sources = [linked] if isinstance(linked, Feed) else linked
+            boxes = needed_boxes(step.process, part, port.name, known, len(sources))
+            todo += [(f, b.overlap(evaluation.frame(f).box)) for f, b in zip(sources, boxes, strict=True)]
     return total / strip.height

@@ -16,6 +16,9 @@ class WriteImage(Process, id="io.write_image", version=1):
     The file appears under its name when it is whole, replacing what was there; a run that fails leaves
     the old file as it was. Floats keep physical values where the format can declare black and white;
     integers spread black to white over the type's range, with missing samples as 0.
+
+    A series is written frame by frame: ``{index}`` in the path becomes the number of the frame, from 1 and
+    with four digits; without it the number is put before the extension.
     """
 
     outputs = ()
@@ -40,8 +43,17 @@ class WriteImage(Process, id="io.write_image", version=1):
             raise ParameterError("WriteImage: path must name a file, got ''")
 
     def writer(self, known: Known) -> Writer:
-        path = Path(self.path)
+        path = self._numbered(known.index)
         if path.exists() and not self.overwrite:
             raise ParameterError(f"WriteImage: {path} exists, and overwrite is off")
         options = WriteOptions(self.sample_format, self.compression, self.quality)
         return make_writer(path, known.of("image"), options)
+
+    def _numbered(self, index: int | None) -> Path:
+        if index is None:
+            return Path(self.path)
+        number = f"{index + 1:04d}"
+        if "{index}" in self.path:
+            return Path(self.path.replace("{index}", number))
+        path = Path(self.path)
+        return path.with_name(f"{path.stem}_{number}{path.suffix}")

@@ -1,0 +1,295 @@
+"""The line y = a + b x of least mean absolute deviation, exact for any number of pairs in bounded memory.
+
+The objective is convex and piecewise linear: a pair matters only by the *sign* of its residual until the
+line crosses it. So near a good guess, all pairs but those in a narrow band about the guess add up to a
+linear term, and the band alone is solved. When the solution stays within the region in which no other
+pair can change sign, it is a minimum there, hence, by convexity, the minimum of the whole.
+
+Lines are written ``a + b u`` with ``u = x - centre``, so that errors of a and b are nearly independent.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+# Pairs that are solved by sorting; larger problems are narrowed to a band first.
+DIRECT = 2048
+# Half width of a band in standard errors of the guess. One that proves too narrow costs another round.
+ERRORS = 5.0
+# Residuals (of values about 1) that are nothing but rounding.
+ROUNDING = 1e-14
+
+
+class Line(NamedTuple):
+    a: float
+    b: float
+
+
+class Pull(NamedTuple):
+    """The linear term of the pairs outside a band: how the objective changes with a and with b."""
+
+    a: float = 0.0
+    b: float = 0.0
+
+    def times(self, factor: float) -> Pull:
+        return Pull(self.a * factor, self.b * factor)
+
+
+class Trust(NamedTuple):
+    """How far a line may move from the guess: by *a* at the centre, by *b* in slope."""
+
+    a: float
+    b: float
+
+    def holds(self, guess: Line, line: Line) -> bool:
+        return abs(line.a - guess.a) <= self.a and abs(line.b - guess.b) <= self.b
+
+    def is_rounding(self, guess: Line) -> bool:
+        return self.a <= 4.0 * ROUNDING * max(1.0, abs(guess.a), abs(guess.b))
+
+    def widened(self, failures: int) -> Trust:
+        # Ever faster: a band that was drawn about ties may be too narrow by many orders of magnitude.
+        return Trust(self.a * 4.0**failures, self.b * 4.0**failures)
+
+    def clip(self, guess: Line, line: Line) -> Line:
+        a = min(max(line.a, guess.a - self.a), guess.a + self.a)
+        return Line(a, min(max(line.b, guess.b - self.b), guess.b + self.b))
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Pairs (u, y), each standing for *w* equal ones."""
+
+    u: Floats
+    y: Floats
+    w: Floats
+
+    def __getitem__(self, which: Any) -> Pairs:
+        return Pairs(self.u[which], self.y[which], self.w[which])
+
+    @property
+    def size(self) -> int:
+        return self.u.size
+
+    def residuals(self, line: Line) -> Floats:
+        return self.y - (line.a + line.b * self.u)
+
+
+def minimise(pairs: Pairs, pull: Pull) -> Line | None:
+    """Return a line of least ``sum w |y - a - b u| + pull.a a + pull.b b``; None when that has no minimum."""
+    if pairs.size <= DIRECT:
+        return _direct(pairs, pull)
+    some = pairs[:: -(-pairs.size // DIRECT)]
+    share = float(some.w.sum() / pairs.w.sum())
+    guess = minimise(some, pull.times(share))
+    if guess is None:
+        return _direct(pairs, pull)
+    trust = trust_about(pairs, guess, float(pairs.w.sum()) / math.sqrt(some.size))
+    failures = 0
+    while True:
+        band, narrowed = _narrowed(pairs, pull, guess, trust)
+        if trust.is_rounding(guess) and balanced(band.w, band.w * band.u, narrowed):
+            return guess
+        if band.size > 0.7 * pairs.size:
+            return _direct(pairs, pull)
+        line = minimise(band, narrowed)
+        if line is not None and trust.holds(guess, line):
+            return line
+        failures += 1
+        guess = trust.clip(guess, line or guess)
+        trust = trust.widened(failures)
+
+
+def _narrowed(pairs: Pairs, pull: Pull, guess: Line, trust: Trust) -> tuple[Pairs, Pull]:
+    """Return the pairs in the band, and the pull of all others on the line."""
+    r = pairs.residuals(guess)
+    inside = np.abs(r) <= trust.a + trust.b * np.abs(pairs.u)
+    rest = pairs[~inside]
+    signed = np.where(r[~inside] > 0.0, -rest.w, rest.w)
+    return pairs[inside], Pull(pull.a + float(signed.sum()), pull.b + float((signed * rest.u).sum()))
+
+
+def trust_about(pairs: Pairs, guess: Line, noise: float) -> Trust:
+    """Return how far the minimum may lie from *guess*.
+
+    *noise* is the standard error of the objective's slope in a, in weight of pairs. The error of a is that
+    over the rate at which the slope changes: twice the density of residuals at zero.
+    """
+    r = np.abs(pairs.residuals(guess))
+    order = np.argsort(r)
+    within = np.cumsum(pairs.w[order])
+    k = int(np.searchsorted(within, within[-1] / 8.0))
+    error = ERRORS * noise * float(r[order[k]] / within[k])
+    floor = ROUNDING * max(1.0, abs(guess.a), abs(guess.b))
+    spread, furthest = float(pairs.u.std()), float(np.abs(pairs.u).max())
+    return Trust(
+        max(error, floor),
+        max(error / spread if spread > 0.0 else 0.0, floor / furthest if furthest > 0.0 else floor),
+    )
+
+
+def balanced(weights: Floats, sums: Floats, pull: Pull) -> bool:
+    """Return whether pairs that lie on a line hold it against the *pull* of all others.
+
+    A line is a minimum when each pair on it can be given a sign between -1 and 1 such that, with the signs
+    of all others, both the signs and the signs times u sum to zero. Pairs may come in groups that share a
+    sign, each with its weight and its sum of w u.
+    """
+    some = weights > 0.0
+    weights, sums = weights[some], sums[some]
+    total = float(weights.sum())
+    if abs(pull.a) > total:
+        return False
+    order = np.argsort(sums / weights, kind="stable")
+    weights, sums = weights[order], sums[order]
+    # The most that signs with the right sum can pull in b: -1 up to some u, +1 beyond; the least: reversed.
+    most = float(sums.sum()) - 2.0 * _lightest(weights, sums, 0.5 * (total - pull.a))
+    least = 2.0 * _lightest(weights, sums, 0.5 * (total + pull.a)) - float(sums.sum())
+    return least <= pull.b <= most
+
+
+def _lightest(weights: Floats, sums: Floats, weight: float) -> float:
+    """Return the sum of w u of the first groups that weigh *weight* together, the last one in part."""
+    ends = np.cumsum(weights)
+    k = int(np.searchsorted(ends, weight))
+    if k == ends.size:
+        return float(sums.sum())
+    part = (weight - (float(ends[k]) - float(weights[k]))) / float(weights[k])
+    return float(sums[:k].sum()) + part * float(sums[k])
+
+
+def _direct(pairs: Pairs, pull: Pull) -> Line | None:
+    """Bisect the slope of the objective in b, with the best a for each b, down to neighbouring numbers."""
+    if pairs.size == 0 or abs(pull.a) > pairs.w.sum():
+        return None
+    bracket = _bracket(pairs, pull)
+    if bracket is None:
+        return None
+    low, high = bracket
+    while True:
+        b = 0.5 * (low + high)
+        if b in (low, high):
+            break
+        if _best(pairs, pull, b)[1] > 0.0:
+            high = b
+        else:
+            low = b
+    ends = [Line(_best(pairs, pull, b)[0], b) for b in (low, high)]
+    return min(ends, key=lambda line: _objective(pairs, pull, line))
+
+
+def _bracket(pairs: Pairs, pull: Pull) -> tuple[float, float] | None:
+    """Return two slopes b with the minimum between them, or None when the objective falls for ever."""
+    weight = pairs.w.sum()
+    u = pairs.u - (pairs.w * pairs.u).sum() / weight
+    y = pairs.y - (pairs.w * pairs.y).sum() / weight
+    suu = float((pairs.w * u * u).sum())
+    middle = float((pairs.w * u * y).sum()) / suu if suu > 0.0 else 0.0
+    step = 0.01 * math.sqrt(float((pairs.w * y * y).sum()) / suu) if suu > 0.0 else 1.0
+    step = max(step, 1e-9 * abs(middle), 1e-12)
+    sign = 1.0 if _best(pairs, pull, middle)[1] <= 0.0 else -1.0
+    end = middle
+    for _ in range(100):
+        start, end = end, end + sign * step
+        if sign * _best(pairs, pull, end)[1] >= 0.0:
+            return min(start, end), max(start, end)
+        step *= 4.0
+    return None
+
+
+def _best(pairs: Pairs, pull: Pull, b: float) -> tuple[float, float]:
+    """Return the best a for slope *b*, and how the objective then changes with b (an element of its slope)."""
+    z = pairs.y - b * pairs.u
+    order = np.argsort(z, kind="stable")
+    z, w = z[order], pairs.w[order]
+    wu = w * pairs.u[order]
+    below = np.cumsum(w)
+    total = float(below[-1])
+    k = min(int(np.searchsorted(below, 0.5 * (total - pull.a), "left")), z.size - 1)
+    through = float(below[k])
+    a = 0.5 * (z[k] + z[k + 1]) if 2.0 * through == total - pull.a and k + 1 < z.size else z[k]
+    # The pair that the line goes through takes whatever part of its weight balances the rest.
+    part = (through - w[k]) - (total - through) + pull.a
+    change = pull.b + wu[:k].sum() - wu[k + 1 :].sum() - part * pairs.u[order[k]]
+    return float(a), float(change)
+
+
+def _objective(pairs: Pairs, pull: Pull, line: Line) -> float:
+    deviations = float((pairs.w * np.abs(pairs.residuals(line))).sum())
+    return deviations + pull.a * line.a + pull.b * line.b
+
+
+# -- the sweep over pixels -----------------------------------------------------------------------------
+
+
+class Sweep(NamedTuple):
+    """What one sweep looks for: the band about a guess, and which share of it to keep (2**32 is all)."""
+
+    a: float
+    b: float
+    centre: float
+    trust_a: float
+    trust_b: float
+    keep: int
+
+
+ABOVE, BELOW, BAND = 0, 3, 6
+SUMS = 10
+"""Count, sum of u, sum of y above the band; the same below; count, sum, least and greatest u within."""
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def sweep(
+    x: Any, y: Any, scaling: Any, limits: Any, line: Any, keep: Any, index: Any,
+    edges: Any, sums: Any, groups: Any, out: Any,
+) -> Any:  # fmt: skip
+    """Sum up the pairs outside the band into *sums*, put the positions of kept ones into *out*; return how many.
+
+    *scaling* is (origin, factor) of x, then of y, to normalised units; *limits* the open interval in which
+    both must lie; *line* is a, b, centre and the two half widths; *index* the pixel number of x[0]. With
+    *edges*, ascending, count and sum of u between them of the pairs in the band go into *groups*.
+    """
+    n_up = n_down = n_in = kept = 0
+    u_up = u_down = y_up = y_down = u_in = 0.0
+    least, most = np.inf, -np.inf
+    for i in range(x.size):
+        p = (np.float64(x[i]) - scaling[0]) * scaling[1]
+        q = (np.float64(y[i]) - scaling[2]) * scaling[3]
+        if not (p > limits[0] and p < limits[1] and q > limits[0] and q < limits[1]):
+            continue
+        u = p - line[2]
+        r = q - (line[0] + line[1] * u)
+        width = line[3] + line[4] * abs(u)
+        if r > width:
+            n_up += 1
+            u_up += u
+            y_up += q
+        elif r < -width:
+            n_down += 1
+            u_down += u
+            y_down += q
+        else:
+            n_in += 1
+            u_in += u
+            least, most = min(least, u), max(most, u)
+            if edges.size > 0:
+                g = np.searchsorted(edges, u)
+                groups[g, 0] += 1.0
+                groups[g, 1] += u
+            # Multiples of the golden ratio fall evenly over the turn, so a share of pixels chosen this way
+            # depends on their places only and follows no pattern of rows, columns or mosaics.
+            if np.uint64(np.uint32(np.uint64(index + i) * np.uint64(2654435761))) < keep:
+                out[kept] = i
+                kept += 1
+    sums[0], sums[1], sums[2] = n_up, u_up, y_up
+    sums[3], sums[4], sums[5] = n_down, u_down, y_down
+    sums[6], sums[7], sums[8], sums[9] = n_in, u_in, least, most
+    return kept

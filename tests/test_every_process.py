@@ -1,0 +1,341 @@
+"""Every process, by being registered, is tested here. A new one needs at most a line in CASES.
+
+Inputs are real FITS files written for the test, so that worker processes can read them too.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import yaml
+from astropy.io import fits
+
+from lerarlink import Graph
+from lerarlink.engine import registry
+from lerarlink.engine.errors import EngineError, ParameterError
+from lerarlink.engine.graph import Node
+from lerarlink.engine.image import ImageHandle
+from lerarlink.engine.params import Spec
+from lerarlink.engine.process import Process
+from lerarlink.engine.schedule import Lane
+from lerarlink.engine.store import Store
+
+GOLDEN = Path(__file__).parent / "golden.yaml"
+ALL = [c for c in registry.everything() if c.__module__.startswith("lerarlink.nodes.")]
+Pixels = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Case:
+    """How a process is tried: its parameters, what its inputs are fed, and which output is looked at."""
+
+    params: dict[str, Any] = field(default_factory=dict)
+    feeds: dict[str, str] = field(default_factory=dict)
+
+
+# What goes into a port that CASES does not speak of, by type of port.
+FEEDS = {"image": "gray", "display": "stf", "line": "line", "measures": "statistics"}
+# An optional port stays unlinked unless CASES links it.
+CASES: dict[str, Case] = {
+    "calibration.calibrate_frame": Case(feeds={"dark": "gray2", "flat": "gray3"}),
+    "calibration.dark_scale": Case(feeds={"dark": "gray2", "threshold": "threshold"}),
+    "calibration.image_calibration": Case(feeds={"bias": "gray", "dark": "gray2", "flat": "gray3"}),
+    "calibration.overscan_correction": Case({"regions": ((0, 0, 20, 91, 0, 0, 67, 91),)}),
+    "color.background_neutralization": Case(feeds={"image": "rgb"}),
+    "color.channel_extraction": Case(feeds={"image": "rgb"}),
+    "color.channel_combination": Case(feeds={"green": "gray2", "blue": "gray3"}),
+    "color.linear_fit": Case(feeds={"reference": "gray2"}),
+    "color.lrgb_combination": Case(feeds={"image": "rgb", "luminance": "gray"}),
+    "geometry.crop": Case({"left": 3, "top": 5, "right": 2, "bottom": 1}),
+    "geometry.resample": Case({"x_size": 0.7, "y_size": 1.3}),
+    "geometry.rotate": Case({"angle": 90}),
+    "io.read_image": Case({"path": "{gray}"}),
+    "io.read_series": Case({"paths": ("{gray}", "{gray2}")}),
+    "math.pixel_math": Case({"expression": "mtf(0.3, $T) + 0.1*median($T)"}),
+    "measure.reference_image": Case({"choose": "brightest"}, {"images": "gray gray2"}),
+    "stretch.histogram_transformation": Case({"shadows": 0.01, "midtones": 0.2}),
+}
+
+
+def picture(height: int, width: int, channels: int, seed: int, missing: bool = True) -> Pixels:
+    """Return sky, noise, stars and a few missing samples, in 0..1."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:height, :width]
+    sky = 0.05 + 0.03 * x / max(1, width - 1) + rng.normal(0, 0.005, (channels, height, width))
+    for _ in range(12):
+        cy, cx, peak = rng.uniform(0, height), rng.uniform(0, width), rng.uniform(0.1, 0.8)
+        sky += peak * np.exp(-((y - cy) ** 2 + (x - cx) ** 2) / 4.5) * rng.uniform(0.5, 1, (channels, 1, 1))
+    made = np.clip(sky, 0, 1).astype(np.float32)
+    if missing and height > 20:
+        made[:, 7, 11:14] = np.nan
+    return made
+
+
+def write(path: Path, pixels: Pixels) -> Path:
+    data = pixels[0] if len(pixels) == 1 else pixels
+    fits.PrimaryHDU(data, fits.Header([("LERBLO", 0.0), ("LERBHI", 1.0), ("ROWORDER", "TOP-DOWN")])).writeto(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def sky(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("sky")
+    made = {
+        "gray": picture(67, 91, 1, 1), "gray2": picture(67, 91, 1, 2), "gray3": picture(67, 91, 1, 3),
+        "rgb": picture(67, 91, 3, 4),
+    }  # fmt: skip
+    return {name: write(folder / f"{name}.fits", pixels) for name, pixels in made.items()}
+
+
+def build(cls: type[Process], sky: dict[str, Path], g: Graph | None = None, suffix: str = "") -> Node:
+    """Add *cls* and what feeds it to a graph."""
+    g = Graph() if g is None else g
+    case = CASES.get(cls.id, Case())
+    feeds: dict[str, Any] = {}
+    for port in cls.inputs:
+        wanted = case.feeds.get(port.name, "" if port.optional else FEEDS[port.type])
+        made = [feed(g, name, sky) for name in wanted.split()]
+        if made:
+            feeds[port.name] = made if port.many else made[0]
+    params = {k: located(v, sky) for k, v in case.params.items()}
+    if not cls.outputs:
+        params["path"] = str(next(iter(sky.values())).with_name(f"{cls.__name__}{suffix}.fits"))
+    return g.add(cls.id, name=f"{cls.__name__}{suffix}", **feeds, **params)
+
+
+def located(value: Any, sky: dict[str, Path]) -> Any:
+    if isinstance(value, tuple):
+        return tuple(located(v, sky) for v in value)
+    return value.format(**sky) if isinstance(value, str) and value.startswith("{") else value
+
+
+def feed(g: Graph, name: str, sky: dict[str, Path]) -> Any:
+    if name in sky:
+        return g[name] if name in g else g.add("ReadImage", name=name, path=str(sky[name]))
+    if name in g:
+        return g[name]
+    gray = feed(g, "gray", sky)
+    if name == "stf":
+        return g.add("ScreenTransferFunction", name=name, image=gray).output()
+    if name == "line":
+        return g.add("LinearFit", name=name, image=gray, reference=feed(g, "gray2", sky)).line
+    if name == "threshold":
+        return g.add("DarkThreshold", name=name, dark=feed(g, "gray2", sky)).output()
+    return g.add("Statistics", name=name, image=gray).output()
+
+
+def results(node: Node, **options: Any) -> dict[str, Any]:
+    """Return all pixels and Values of a node's outputs."""
+    cls = node._graph.spec(node.name).find()
+    found: dict[str, Any] = {}
+    for port in cls.outputs:
+        output = node.output(port.name)
+        if not port.is_image:
+            plain = {k: v for k, v in options.items() if k != "strip_samples"}
+            found[port.name] = output.value(**plain)
+        else:
+            image = output.image
+            found |= {f"{port.name}[{i}]": image[i].compute(**options) for i in range(len(image))}
+    return found
+
+
+def same(a: Any, b: Any) -> bool:
+    if isinstance(a, np.ndarray):
+        return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(map(same, a, b))
+    return bool(a == b) or (isinstance(a, float) and math.isnan(a) and math.isnan(b))
+
+
+every = pytest.mark.parametrize("cls", ALL, ids=lambda c: c.__name__)
+every_maker = pytest.mark.parametrize("cls", [c for c in ALL if c.outputs], ids=lambda c: c.__name__)
+
+
+@every
+def test_names_agree(cls: type[Process]) -> None:
+    family, _, name = cls.id.partition(".")
+    assert cls.__module__ == f"lerarlink.nodes.{family}.{name}"
+    assert cls.__name__.lower() == name.replace("_", "")
+    assert registry.find(cls.__name__) is cls is registry.find(cls.id)
+
+
+@every
+def test_everything_is_documented(cls: type[Process]) -> None:
+    assert cls.__doc__
+    assert cls.__doc__.strip().splitlines()[0].endswith(".")
+    assert not cls.__doc__.startswith(f"{cls.__name__}(")  # that would be the dataclass speaking
+    assert [s.name for s in cls.params.values() if not s.doc] == []
+    several = [*cls.inputs, *cls.outputs] if len(cls.inputs) + len(cls.outputs) > 2 else []
+    assert [p.name for p in several if not p.doc and p.name != "image"] == []
+
+
+@every_maker
+@pytest.mark.parametrize("strip_samples", [1, 91 * 5])
+def test_strips_do_not_matter(cls: type[Process], strip_samples: int, sky: dict[str, Path], tmp_path: Path) -> None:
+    whole = results(build(cls, sky), strip_samples=10**9, store=Store(tmp_path / "a"), scheduler="sync")
+    thin = results(build(cls, sky), strip_samples=strip_samples, store=Store(tmp_path / "b"), workers=3)
+    assert same(thin, whole)
+
+
+def test_worker_processes_give_the_same_bits(sky: dict[str, Path], tmp_path: Path) -> None:
+    """All processes in one graph, made by two worker processes and kept, against what threads make."""
+    g = Graph()
+    nodes = [build(c, sky, g) for c in ALL if c.outputs]
+    for node in nodes:
+        output = node.output()
+        if g.spec(node.name).find().outputs[0].is_image:
+            g.add("WriteImage", name=f"out-{node.name}", image=output, path=str(tmp_path / f"{node.name}-{{index}}.fits"))
+    first = g.run(scheduler="processes", workers=2, store=Store(tmp_path / "a"))
+    made = {p: Path(p).read_bytes() for p in first.written}
+    second = g.run(scheduler="threads", workers=3, store=Store(tmp_path / "b"), strip_samples=91 * 2)
+    assert same(first.values, second.values)
+    assert len(made) >= 20
+    assert [p for p in second.written if Path(p).read_bytes() != made[p]] == []
+
+
+@every
+def test_building_computes_nothing(cls: type[Process], sky: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> None:
+        raise AssertionError("computed while building")
+
+    monkeypatch.setattr(Lane, "get", refuse)
+    monkeypatch.setattr(cls, "pixels", refuse)
+    monkeypatch.setattr(cls, "measure", refuse)
+    node = build(cls, sky)
+    for port in cls.outputs:
+        if port.is_image:
+            assert len(node.output(port.name).image) >= 1
+
+
+@every_maker
+def test_twice_gives_the_same_and_keys_tell_parameters_apart(cls: type[Process], sky: dict[str, Path]) -> None:
+    assert same(results(build(cls, sky)), results(build(cls, sky)))
+
+
+@every
+def test_a_graph_with_it_comes_back_from_a_file(cls: type[Process], sky: dict[str, Path], tmp_path: Path) -> None:
+    g = Graph()
+    node = build(cls, sky, g)
+    for suffix in (".lerar", ".yaml"):
+        g.save(tmp_path / f"g{suffix}")
+        back = Graph.load(tmp_path / f"g{suffix}")
+        assert [back.spec(n) for n in sorted(back)] == [g.spec(n) for n in sorted(g)]
+        assert {n: back.feeds(n) for n in back} == {n: g.feeds(n) for n in g}
+        for port in (p for p in cls.outputs if p.is_image):
+            images = back[node.name].output(port.name).image, node.output(port.name).image
+            frames = range(len(images[0])) if len(images[0]) > 1 else [None]
+            assert len({ImageHandle(i.graph, i.link, n).key for i in images for n in frames}) == len(frames)
+
+
+def limits(cls: type[Process]) -> Iterator[tuple[Spec, Any]]:
+    for spec in cls.params.values():
+        for limit, step in ((spec.low, -1), (spec.high, 1)):
+            if limit is not None and spec.type in (int, float):
+                yield spec, spec.type(limit + step)
+
+
+@every
+def test_parameters_out_of_range_are_refused(cls: type[Process], sky: dict[str, Path]) -> None:
+    params = {k: located(v, sky) for k, v in CASES.get(cls.id, Case()).params.items()}
+    required = {s.name: ("x",) if "tuple" in str(s.type) else "x" for s in cls.params.values() if s.required}
+    for spec, beyond in limits(cls):
+        with pytest.raises(ParameterError, match=spec.name):
+            cls.build({**required, **params, spec.name: beyond})
+    with pytest.raises(ParameterError, match="has no parameter 'no_such_thing'"):
+        cls.build({**required, **params, "no_such_thing": 1})
+
+
+@every_maker
+@pytest.mark.parametrize("kind", ["missing", "1x1", "1x40", "40x1", "constant", "zeros"])
+def test_odd_images_are_done_or_refused_in_a_sentence(
+    cls: type[Process], kind: str, sky: dict[str, Path], tmp_path: Path
+) -> None:
+    sizes = {"1x1": (1, 1), "1x40": (1, 40), "40x1": (40, 1)}
+    odd: dict[str, Path] = {}
+    for n, name in enumerate(sky):
+        pixels = picture(*sizes.get(kind, (33, 21)), 3 if name == "rgb" else 1, n, missing=False)
+        if kind in ("missing", "constant", "zeros"):
+            pixels[:] = {"missing": np.nan, "constant": 0.25, "zeros": 0.0}[kind]
+        odd[name] = write(tmp_path / f"{name}.fits", pixels)
+    try:
+        found = results(build(cls, odd))
+    except EngineError as e:
+        told = str(e)
+        assert len(told) > 20
+        assert "Traceback" not in told
+        assert not any(f"{bug}:" in told for bug in ("IndexError", "TypeError", "KeyError", "AttributeError", "ValueError"))
+    else:
+        assert found
+
+
+@every_maker
+def test_missing_samples_do_not_spread_and_are_not_invented(cls: type[Process], sky: dict[str, Path]) -> None:
+    if cls.id.startswith("geometry.res") or cls.id == "geometry.integer_resample":
+        pytest.skip("resampling has its own rule for missing samples, tested in tests/geometry")
+    for port in (p for p in cls.outputs if p.is_image):
+        image = build(cls, sky).output(port.name).image
+        tile = (image[0] if len(image) > 1 else image).compute()
+        assert 1 <= np.isnan(tile).any(axis=0).sum() <= 9, "three samples of each input are missing"
+
+
+def figures(value: Any) -> Any:
+    """Return a few numbers that stand for an array or Value, to seven digits."""
+    if isinstance(value, np.ndarray):
+        a = value.astype(np.float64).ravel()
+        picks = a[:: max(1, a.size // 7)][:7]
+        told = [np.nanmean(a), np.nanstd(a), np.nanmin(a), np.nanmax(a), *picks]
+        return {"shape": list(value.shape), "figures": [None if math.isnan(t) else float(f"{t:.7g}") for t in told]}
+    if isinstance(value, dict):
+        return {k: figures(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [figures(v) for v in value]
+    return float(f"{value:.7g}") if isinstance(value, float) and not math.isnan(value) else None if isinstance(value, float) else value
+
+
+def close(a: Any, b: Any) -> bool:
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(close(a[k], b[k]) for k in a)
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(close, a, b))
+    if isinstance(a, float) and isinstance(b, float | int):
+        return math.isclose(a, b, rel_tol=2e-6, abs_tol=2e-6)
+    return bool(a == b)
+
+
+@every_maker
+def test_golden_figures(cls: type[Process], sky: dict[str, Path]) -> None:
+    """Pixels changed? Raise the process's version, then LERAR_GOLDEN=write."""
+    told = {"version": cls.version, "results": figures(results(build(cls, sky)))}
+    kept = yaml.safe_load(GOLDEN.read_text("utf-8")) if GOLDEN.exists() else {}
+    if os.environ.get("LERAR_GOLDEN") == "write":
+        GOLDEN.write_text(yaml.safe_dump({**kept, cls.id: told}, default_flow_style=None, width=120), "utf-8")
+        return
+    assert cls.id in kept, "no golden figures yet: LERAR_GOLDEN=write"
+    assert kept[cls.id]["version"] == cls.version, "the version changed: LERAR_GOLDEN=write"
+    assert close(told["results"], kept[cls.id]["results"]), "pixels changed: raise the version"
+
+
+def test_the_reference_page_is_what_the_declarations_say() -> None:
+    from lerarlink.tools.process_pages import page
+
+    kept = Path(__file__).parents[1] / "docs" / "processes.md"
+    assert kept.read_text("utf-8") == page(), "run python -m lerarlink.tools.process_pages"
+
+
+def test_cases_speak_of_processes_that_exist() -> None:
+    assert set(CASES) <= {c.id for c in ALL}
+    assert all(dataclasses.is_dataclass(c) for c in ALL)
+    assert len(ALL) >= 25
+
+
