@@ -16,7 +16,7 @@ import numpy.typing as npt
 from ...engine.api import Box, Tile
 from ._disk import mapped as mapped
 from ._disk import publish as publish
-from ._disk import put
+from ._disk import put, release
 from ._disk import reserve as reserve
 from ._disk import temporary_name as temporary_name
 from ._reader import require_bytes
@@ -86,7 +86,18 @@ class RawLayout:
     def read(self, box: Box) -> Tile:
         """Return the physical values of *box* as a new tile."""
         raw = self.view()[:, box.y0 : box.y1, box.x0 : box.x1]
-        return physical(raw, self.scale, self.zero, self.blank)
+        tile = physical(raw, self.scale, self.zero, self.blank)
+        # A narrow box shares its pages with the next one; a strip is done with them.
+        if self.held is None and 2 * box.width > self.width:
+            self._release(box)
+        return tile
+
+    def _release(self, box: Box) -> None:
+        row = self.width * np.dtype(self.dtype).itemsize
+        planes, row = (1, row * self.channels) if self.interleaved else (self.channels, row)
+        for c in range(planes):
+            start = self.offset + (c * self.height + box.y0) * row
+            release(mapped(self.path), start, start + box.height * row)
 
 
 def physical(raw: npt.NDArray[Any], scale: float = 1.0, zero: float = 0.0, blank: int | None = None) -> Tile:
