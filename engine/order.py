@@ -32,7 +32,7 @@ class Cells(NamedTuple):
 
     first: Keys
     last: Keys
-    count: Counts
+    held: Counts
 
 
 class Windows(NamedTuple):
@@ -117,7 +117,7 @@ def first_cells(bins: Counts, first_bin: int, minimum: float, maximum: float) ->
 def search(cells: Cells, wanted: Wanted) -> tuple[dict[str, Any] | None, Cells, Windows]:
     """Return the statistics *wanted*, or None with the cells so far and the windows to count next."""
     lo, hi = values_of(cells.first), values_of(cells.last)
-    edge = np.cumsum(cells.count)
+    edge = np.cumsum(cells.held)
     none = np.zeros(lo.size, bool)
     s = _Search(cells, lo, hi, edge, int(edge[-1]), none, none.copy(), none.copy())
     low, high = _median(s)
@@ -146,7 +146,7 @@ def split(cells: Cells, windows: Windows, counts: npt.NDArray[Any]) -> Cells:
     last = np.minimum(first + step - 1, windows.last[w])
     first = np.concatenate([cells.first[~inside].astype(np.int64), first])
     last = np.concatenate([cells.last[~inside].astype(np.int64), last])
-    count = np.concatenate([cells.count[~inside], counts[slot].astype(np.int64)])
+    count = np.concatenate([cells.held[~inside], counts[slot].astype(np.int64)])
     order = np.argsort(first, kind="stable")
     return Cells(first[order].astype(np.uint32), last[order].astype(np.uint32), count[order])
 
@@ -185,7 +185,7 @@ def _deviations(s: _Search, low: float, high: float, wanted: Wanted) -> None:
         ranks.append(min(max(math.floor(wanted.bend * s.n + 0.5) - 1, 0), s.n - 1))
     least = np.maximum(0.0, np.maximum(s.lo - high, low - s.hi))
     most = np.maximum(s.hi - low, high - s.lo)
-    bottoms, tops = _order(least, s.cells.count, ranks), _order(most, s.cells.count, ranks)
+    bottoms, tops = _order(least, s.cells.held, ranks), _order(most, s.cells.held, ranks)
     for bottom, top in zip(bottoms, tops, strict=True):
         within = (least <= top) & (most >= bottom)
         s.keep |= within
@@ -207,7 +207,12 @@ def _order(values: Floats, count: Counts, ranks: list[int]) -> Floats:
 
 def _sides(s: _Search, low: float, high: float) -> None:
     """Ask for the medians of the samples up to the median and above it; how many those are may be unsure yet."""
-    n1, n2 = int(s.cells.count[s.hi <= low].sum()), int(s.cells.count[s.lo <= high].sum())
+    # Where the median is known, this can still be the cell of +0 when the median is -0.
+    unsure = (s.lo <= high) & (s.hi > low)
+    s.near |= unsure
+    s.keep |= unsure
+    n1 = int(s.cells.held[s.hi <= low].sum())
+    n2 = n1 + int(s.cells.held[unsure].sum())
     below = ((n1 - 1) // 2, n2 // 2)
     above = (n1 + (s.n - n1 - 1) // 2, n2 + (s.n - n2) // 2)
     for name, sign, (r1, r2), size in (("low_mad", 1, below, n1), ("high_mad", -1, above, s.n - n1)):
@@ -227,7 +232,7 @@ def _coalesced(s: _Search) -> Cells:
     start[1:] |= layer[1:] != layer[:-1]
     at = np.flatnonzero(start)
     ends = np.append(at[1:], layer.size) - 1
-    return Cells(s.cells.first[at], s.cells.last[ends], np.add.reduceat(s.cells.count, at))
+    return Cells(s.cells.first[at], s.cells.last[ends], np.add.reduceat(s.cells.held, at))
 
 
 def _windows(s: _Search) -> Windows:

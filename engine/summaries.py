@@ -219,9 +219,7 @@ def _key(bits: Any) -> Any:
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def _count_first(
-    x: Any, bits: Any, above: Any, below: Any, pivot: Any, bins: Any, sums: Any, counts: Any
-) -> None:
+def _count_first(x: Any, bits: Any, above: Any, below: Any, pivot: Any, bins: Any, sums: Any, counts: Any) -> None:
     # Two halves side by side: each has its own sums and counters, so that neither waits for the
     # other's additions (1.0 instead of 1.8 ns a sample).
     n = missing = 0
@@ -283,9 +281,7 @@ def _refine(plane: npt.NDArray[np.float32], state: Mapping[str, Any]) -> dict[st
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def _find_slots(
-    bits: Any, window_of: Any, end: Any, first: Any, last: Any, shift: Any, offset: Any, hits: Any
-) -> Any:
+def _find_slots(bits: Any, window_of: Any, end: Any, first: Any, last: Any, shift: Any, offset: Any, hits: Any) -> Any:
     n = 0
     for i in range(bits.size):
         key = _key(bits[i])

@@ -61,7 +61,12 @@ def step(x: Plane, y: Plane, scaling: Scaling, limits: tuple[float, float], stat
     sums, groups, places = np.zeros(SUMS), np.zeros((edges.size + 1, 2)), np.empty(p.size, np.int32)
     line = tuple(map(float, s[:5]))
     n = sweep(p, q, scaling, limits, line, np.uint64(s.keep), index, edges, sums, groups, places)
-    return {"sums": sums, "groups": groups, "kept": [[_packed(p[places[:n]], q[places[:n]]), np.zeros(0)]], "full": False}
+    return {
+        "sums": sums,
+        "groups": groups,
+        "kept": [[_packed(p[places[:n]], q[places[:n]]), np.zeros(0)]],
+        "full": False,
+    }
 
 
 def merged(a: State, b: State) -> State:
@@ -101,7 +106,8 @@ def ordered(partial: State, state: State, scaling: Scaling) -> State:
     pull = Pull(sums[BELOW] - sums[ABOVE], sums[BELOW + 1] - sums[ABOVE + 1])
     guess, trust = Line(s.a, s.b), Trust(s.trust_a, s.trust_b)
     found = _done(partial, sums, s, pull, scaling, count) if _weight(partial["kept"]) == sums[BAND] else None
-    if found is None and trust.is_rounding(guess) and balanced(*np.asarray(partial["groups"]).T, pull):
+    groups = np.asarray(partial["groups"])
+    if found is None and trust.is_rounding(guess) and balanced(groups[:, 0], groups[:, 1], pull):
         found = _report(guess, _pairs(partial["kept"], scaling, s.centre), sums, s, count)
     if found is not None:
         return {"line": found}
@@ -121,9 +127,7 @@ def _refuse_degenerate(sums: npt.NDArray[np.float64], count: float) -> None:
         )
 
 
-def _done(
-    partial: State, sums: Any, s: Sweep, pull: Pull, scaling: Scaling, count: float
-) -> dict[str, float] | None:
+def _done(partial: State, sums: Any, s: Sweep, pull: Pull, scaling: Scaling, count: float) -> dict[str, float] | None:
     """Return the line when all pairs of the band are at hand and their solution is certified."""
     first = math.isinf(s.trust_a)
     centre = float(sums[BAND + 1] / sums[BAND]) if first else s.centre
@@ -210,5 +214,3 @@ def _pairs(kept: list[Any], scaling: Scaling, centre: float) -> Pairs:
     x = (keys >> np.uint64(32)).astype(np.uint32).view(np.float32).astype(np.float64)
     y = keys.astype(np.uint32).view(np.float32).astype(np.float64)
     return Pairs((x - scaling[0]) * scaling[1] - centre, (y - scaling[2]) * scaling[3], weights)
-
-

@@ -109,9 +109,7 @@ class Statistics(Process, id="measure.statistics", version=1):
             step += 2
         return step
 
-    def _scale(
-        self, tile: Tile, box: Box, channels: list[Mapping[str, Any]], frame: Frame
-    ) -> list[dict[str, Any]]:
+    def _scale(self, tile: Tile, box: Box, channels: list[Mapping[str, Any]], frame: Frame) -> list[dict[str, Any]]:
         limits, origin, step = self._summaries(frame), self._box(frame), self._step(frame)
         partial = []
         for plane, channel in zip(tile, channels, strict=True):
@@ -179,5 +177,3 @@ def _name(frame: Frame, channel: int) -> str:
         alpha = channel - frame.nominal + 1
         return "A" if alpha == 1 else f"A{alpha}"
     return "RGB"[channel] if frame.nominal > 1 else "K"
-
-

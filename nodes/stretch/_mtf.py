@@ -42,17 +42,13 @@ def display_rows(
     linked
         Whether all channels share one row.
     """
-    if linked:
+    if linked and medians:
         inverted = all(m > 0.5 for m in medians)
         return [_row(medians, sigmas, clipping, background, inverted)] * len(medians)
-    return [
-        _row([m], [s], clipping, background, inverted=m >= 0.5) for m, s in zip(medians, sigmas, strict=True)
-    ]
+    return [_row([m], [s], clipping, background, inverted=m >= 0.5) for m, s in zip(medians, sigmas, strict=True)]
 
 
-def _row(
-    medians: Sequence[float], sigmas: Sequence[float], clipping: float, background: float, inverted: bool
-) -> Row:
+def _row(medians: Sequence[float], sigmas: Sequence[float], clipping: float, background: float, inverted: bool) -> Row:
     n = len(medians)
     median = sum(medians) / n
     # A channel without dispersion clips nothing, yet counts in the mean.

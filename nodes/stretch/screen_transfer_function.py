@@ -33,12 +33,8 @@ class ScreenTransferFunction(Process, id="stretch.screen_transfer_function", ver
     target_background: float = param(default=0.25, low=0.0, high=1.0, doc="brightness the median is brought to")
     linked: bool = param(default=True, doc="one row for all channels, which keeps their balance")
     boosted: bool = param(default=False, doc="a stronger stretch, by the two factors below")
-    boost_clipping: float = param(
-        default=0.75, low=0.0, high=1.0, doc="factor of the shadows clipping when boosted"
-    )
-    boost_background: float = param(
-        default=2.0, low=1.0, high=10.0, doc="factor of the target background when boosted"
-    )
+    boost_clipping: float = param(default=0.75, low=0.0, high=1.0, doc="factor of the shadows clipping when boosted")
+    boost_background: float = param(default=2.0, low=1.0, high=10.0, doc="factor of the target background when boosted")
 
     def measure(self, known: Known, image: Tile) -> Any:
         return _SUMMARIES.measure(image[: known.of("image").nominal], known.state, known.box)

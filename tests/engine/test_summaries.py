@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
-
 from lerarlink.engine import order
 from lerarlink.engine.order import SLOTS, keys_of, values_of
 from lerarlink.engine.process import Again
@@ -140,6 +139,7 @@ FLOATS = st.floats(width=32, allow_nan=True, allow_infinity=True)
 
 @settings(max_examples=150, deadline=None)
 @given(samples=st.lists(FLOATS, min_size=1, max_size=40), cut=st.integers(0, 40))
+@example(samples=[0.0, 1.0, 2.0, 2.0, -0.0, -0.0, -0.0, -0.0, -0.0], cut=0)
 def test_any_samples_are_summarised_exactly_wherever_they_are_cut(samples: list[float], cut: int) -> None:
     plane = np.array([samples], np.float32)
     pieces = [(0, min(cut, plane.size)), (min(cut, plane.size), plane.size)]

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.stats import biweight_midvariance
-
 from lerarlink.engine.api import Again, Frame, Known, ParameterError
 from lerarlink.engine.region import measure_block_rows, measure_tile_rows, strips
 from lerarlink.nodes.measure._estimators import TO_SIGMA, qn, sn
@@ -84,9 +83,7 @@ def test_the_biweight_midvariance_is_that_of_astropy(sky: dict[str, Any], truth:
     assert sky["sqrt_bwmv"] == pytest.approx(math.sqrt(biweight_midvariance(truth)), rel=1e-12)
 
 
-def test_each_side_of_the_median_has_a_biweight_midvariance_of_its_own(
-    sky: dict[str, Any], truth: np.ndarray
-) -> None:
+def test_each_side_of_the_median_has_a_biweight_midvariance_of_its_own(sky: dict[str, Any], truth: np.ndarray) -> None:
     d = truth - np.median(truth)
     for side, name in ((d[d <= 0], "sqrt_bwmv_low"), (d[d > 0], "sqrt_bwmv_high")):
         y = side / (9 * np.median(np.abs(side)))
@@ -137,9 +134,7 @@ def test_small_images_use_every_pair_and_large_ones_an_odd_grid() -> None:
 
 def test_range_clip_counts_within_the_bounds_only() -> None:
     image = np.array([[-1, 0, 10, 20, 30, 65535, 70000, np.nan, np.inf]])
-    counts = {
-        clip: measured(Statistics(range_clip=clip), image)["channels"][0] for clip in ("none", "open", "closed")
-    }
+    counts = {clip: measured(Statistics(range_clip=clip), image)["channels"][0] for clip in ("none", "open", "closed")}
     assert [counts[c]["count"] for c in ("none", "open", "closed")] == [7, 3, 5]
     assert [counts[c]["outside"] for c in ("none", "open", "closed")] == [0, 4, 2]
     assert counts["open"]["median"] == 20 and counts["closed"]["maximum"] == 65535
@@ -156,7 +151,7 @@ def test_a_box_limits_everything_to_itself() -> None:
 
 
 def test_a_box_beyond_the_image_is_refused() -> None:
-    with pytest.raises(ParameterError, match="rows 0:400, columns 0:500.*rows 0:401"):
+    with pytest.raises(ParameterError, match=r"rows 0:400, columns 0:500.*rows 0:401"):
         measured(Statistics(box=(0, 0, 401, 10)), SKY)
     with pytest.raises(ParameterError, match="must hold pixels"):
         Statistics(box=(5, 5, 5, 9))
