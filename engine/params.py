@@ -100,8 +100,7 @@ def checked(spec: Spec, value: Any, owner: str) -> Any:
     value = _typed(value, spec.type, spec, owner)
     for v in _leaves(value):
         if spec.choices and v not in spec.choices:
-            wanted = ", ".join(repr(c) for c in spec.choices)
-            raise ParameterError(f"{owner}: {spec.name} must be one of {wanted}, got {v!r}")
+            raise ParameterError(f"{owner}: {spec.name} must be {wanted_text(spec)}, got {v!r}")
         if isinstance(v, float) and not math.isfinite(v):
             raise ParameterError(f"{owner}: {spec.name} must be finite, got {v!r}")
         if isinstance(v, int | float) and not isinstance(v, bool) and not _within(v, spec):
@@ -143,7 +142,7 @@ def _typed(value: Any, wanted: Any, spec: Spec, owner: str) -> Any:
         return float(value)
     if isinstance(wanted, type) and origin is None and type(value) is wanted:
         return value
-    raise ParameterError(f"{owner}: {spec.name} must be {_type_text(spec.type)}, got {value!r}")
+    raise ParameterError(f"{owner}: {spec.name} must be {wanted_text(spec)}, got {value!r}")
 
 
 def _typed_union(value: Any, wanted: Any, spec: Spec, owner: str) -> Any:
@@ -156,7 +155,14 @@ def _typed_union(value: Any, wanted: Any, spec: Spec, owner: str) -> Any:
             return _typed(value, option, spec, owner)
         except ParameterError:
             continue
-    raise ParameterError(f"{owner}: {spec.name} must be {_type_text(spec.type)}, got {value!r}")
+    raise ParameterError(f"{owner}: {spec.name} must be {wanted_text(spec)}, got {value!r}")
+
+
+def wanted_text(spec: Spec) -> str:
+    """Return what a parameter takes, for people: its choices or its type."""
+    if spec.choices:
+        return f"one of {', '.join(repr(c) for c in spec.choices)}"
+    return _type_text(spec.type)
 
 
 def _type_text(t: Any) -> str:

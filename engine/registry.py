@@ -6,11 +6,14 @@ Finding a process imports its module only, so that a run loads what it uses and 
 
 from __future__ import annotations
 
+import difflib
+import functools
 import importlib
 import importlib.metadata
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from .errors import UnknownProcessError
 from .process import Process
@@ -40,16 +43,20 @@ def find(name: str) -> type[Process]:
     ids = index()
     wanted = name if name in ids else _by_class_name(name, ids)
     if wanted is None:
-        raise UnknownProcessError(_unknown(name, ids))
+        raise UnknownProcessError(_unknown(name))
     return _load(wanted, ids[wanted])
 
 
-def index() -> dict[str, str]:
-    """Return process id -> module name of all packs, found by file name, importing no process."""
+@functools.cache
+def index() -> Mapping[str, str]:
+    """Return process id -> module name of all packs, found by file name, importing no process.
+
+    Packs are looked for once a process; what is installed later counts from the next start.
+    """
     found: dict[str, str] = {}
     for package in _packages():
         found |= dict(_scan(package))
-    return found
+    return MappingProxyType(found)
 
 
 def everything() -> list[type[Process]]:
@@ -71,7 +78,7 @@ def _scan(package: str) -> Iterator[tuple[str, str]]:
                 yield f"{file.parent.name}.{file.stem}", f"{package}.{file.parent.name}.{file.stem}"
 
 
-def _by_class_name(name: str, ids: dict[str, str]) -> str | None:
+def _by_class_name(name: str, ids: Mapping[str, str]) -> str | None:
     plain = name.lower().replace("_", "")
     return next((i for i in ids if i.partition(".")[2].replace("_", "") == plain), None)
 
@@ -83,9 +90,12 @@ def _load(process_id: str, module: str) -> type[Process]:
     raise UnknownProcessError(f"module {module} holds no process '{process_id}'")
 
 
-def _unknown(name: str, ids: dict[str, str]) -> str:
-    import difflib
+@functools.cache
+def _near(name: str) -> list[str]:
+    return difflib.get_close_matches(name.lower(), list(index()), n=3, cutoff=0.5)
 
-    near = difflib.get_close_matches(name.lower(), [i.lower() for i in ids], n=3, cutoff=0.5)
+
+def _unknown(name: str) -> str:
+    near = _near(name)
     hint = f"; near it: {', '.join(near)}" if near else ""
     return f"no installed pack has process '{name}'{hint}"

@@ -14,9 +14,10 @@ _SUMMARIES = Summaries(mad=False)
 class ReferenceImage(Process, id="measure.reference_image"):
     """Hand on, unchanged, the first image, or the brightest: that whose first channel has the highest median.
 
-    Medians are exact and compared as physical values, since black and white of a float file may be no more than
-    its extreme samples; of equals, the first wins. All images have the same size. The Value `measures` holds ``index`` (which image, from 0) and ``medians``
-    (of all images; empty when none had to be measured).
+    Medians are exact and compared as physical values, since black and white of a float file may be no
+    more than its extreme samples; of equals, the first wins. All images have the same size. The Value
+    `measures` holds ``index`` (which image, from 0) and ``medians`` (of all images; empty when none had to
+    be measured).
 
     Fitting all channels to the brightest one is what is usually advised before channels are combined, so
     that none of them is scaled up.

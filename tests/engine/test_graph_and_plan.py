@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from lerarlink.engine.api import Composite, Frame, Known, Port, Process, Tile, param
 from lerarlink.engine.errors import GraphError, ParameterError, UnknownProcessError, UnresolvedLinkError
 from lerarlink.engine.graph import Graph
@@ -132,7 +131,7 @@ def test_a_link_to_a_missing_node_or_port_is_named() -> None:
     a = g.add(Flat)
     b = g.add(Times, name="b", image=a)
     with pytest.raises(AttributeError, match="node 'b' has no output 'picture'; it has image"):
-        b.picture
+        _ = b.picture
     g.remove("flat")
     with pytest.raises(UnresolvedLinkError):
         lower(g)

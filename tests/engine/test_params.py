@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
 from lerarlink.engine.api import ParameterError, Process, param
 
 
@@ -29,6 +28,7 @@ class Knobs(Process, id="params.knobs"):
         ({"radius": True}, "Knobs: radius must be int, got True"),
         ({"amount": float("nan")}, "Knobs: amount must be finite, got nan"),
         ({"amount": "0.5"}, "Knobs: amount must be float, got '0.5'"),
+        ({"mode": 7}, "Knobs: mode must be one of 'a', 'b', got 7"),
         ({"mode": "c"}, "Knobs: mode must be one of 'a', 'b', got 'c'"),
         ({"on": 1}, "Knobs: on must be bool, got 1"),
         ({"row": (1.0, 11.0)}, r"Knobs: row must lie in \[any, 10\], got 11"),

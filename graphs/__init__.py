@@ -1,0 +1,1 @@
+"""Graphs as documents: saved, loaded, checked, drawn. Holds no pixel."""

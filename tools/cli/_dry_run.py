@@ -1,0 +1,217 @@
+"""What a run would do, found out from headers and the store alone."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from ...engine.errors import EngineError, NodeFailed, SourceError
+from ...engine.evaluation import Evaluation
+from ...engine.identity import digest
+from ...engine.plan import Absent, Feed, Plan, lower
+from ...engine.states import check_states
+from ...engine.store import Store
+
+if TYPE_CHECKING:
+    from ...engine.graph import Graph
+
+Does = Literal["stored", "runs", "computes", "reads", "writes", "rests", "absent"]
+
+
+@dataclass(slots=True)
+class Outlook:
+    """What would happen at one node, and why."""
+
+    node: str
+    process: str
+    does: Does
+    why: str
+
+
+@dataclass(slots=True)
+class Forecast:
+    """What a run would do.
+
+    Attributes
+    ----------
+    nodes
+        In order of the graph, sources first.
+    outputs
+        Files that would be written.
+    """
+
+    nodes: list[Outlook] = field(default_factory=list)
+    outputs: list[str] = field(default_factory=list)
+
+
+class _Unread(Exception):
+    """A source's digest is not remembered, and reading the whole file is not what a forecast may do."""
+
+
+class _Glance(Store):
+    """The store as it is: nothing is written, no source is read."""
+
+    def content(self, path: Path) -> str:
+        try:
+            s = path.stat()
+        except OSError as e:
+            raise SourceError(f"cannot read {path}: {e.strerror or e}") from e
+        identity = digest("stat", os.fspath(path.resolve()), s.st_size, s.st_mtime_ns, s.st_ino)
+        try:
+            told = self._path("sources", identity).read_text("ascii")
+        except OSError:
+            raise _Unread(str(path)) from None
+        if len(told) != 32:
+            raise _Unread(str(path))
+        return told
+
+
+def forecast(graph: Graph, targets: list[str], pins: list[str]) -> Forecast:
+    """Return what running *targets* of *graph* would do.
+
+    Raises
+    ------
+    GraphError, SourceError
+        As the run itself would, where headers are enough to see it.
+    """
+    plan = lower(graph, [*targets, *pins])
+    return _Forecaster(graph, plan, targets, pins).told()
+
+
+class _Forecaster:
+    def __init__(self, graph: Graph, plan: Plan, targets: list[str], pins: list[str]) -> None:
+        self.graph, self.plan, self.targets = graph, plan, targets
+        self.evaluation = Evaluation(plan)
+        self.store = _Glance()
+        self.sinks = {i for name in targets for i in plan.sinks.get(name, ())}
+        self.pins = {f.step for name in pins for f in _feeds(plan, name)}
+        wanted = [f.step for name in targets for f in _feeds(plan, name)]
+        self.ends = sorted({*wanted, *self.sinks, *self.pins})
+        self.recalled: set[int] = set()
+        self.unread: dict[int, str] = {}
+
+    def told(self) -> Forecast:
+        self._look_at_frames()
+        ready, waiting = self.evaluation.pending(self.ends, self._recall)
+        self._check_states()
+        measured = self._measured(ready, waiting)
+        used = self._used(measured)
+        found = Forecast()
+        for name in self.graph.order(self.graph):
+            found.nodes.append(self._outlook(name, measured, used, set(ready)))
+        found.outputs = [p for i in sorted(self.sinks) if (p := self._path(i))]
+        return found
+
+    def _look_at_frames(self) -> None:
+        for i in self.evaluation.upstream(self.ends):
+            for port in self.plan.steps[i].process.outputs:
+                if port.is_image:
+                    self._frame(Feed(i, port.name))
+
+    def _frame(self, feed: Feed) -> None:
+        with contextlib.suppress(NodeFailed):  # it needs what is not measured yet
+            self.evaluation.frame(feed)
+
+    def _check_states(self) -> None:
+        with contextlib.suppress(NodeFailed):  # it is checked again when the values are there
+            check_states(self.evaluation, self.ends)
+
+    def _recall(self, index: int) -> bool:
+        try:
+            value = self.store.value(self.evaluation.key(index, self.store.content))
+        except _Unread as e:
+            self.unread[index] = str(e)
+            return False
+        except (KeyError, EngineError):
+            return False
+        self.evaluation.learn(index, value)
+        self.recalled.add(index)
+        return True
+
+    def _measured(self, ready: list[int], waiting: set[int]) -> set[int]:
+        """Return the steps whose pixels would be measured."""
+        return {i for i in waiting if i in ready or self.plan.steps[i].process.answers("measure")}
+
+    def _used(self, measured: set[int]) -> set[int]:
+        """Return the steps whose pixels would be made on the way to files, kept pixels and measures."""
+        used = set(self.sinks | self.pins | measured)
+        todo = list(used)
+        while todo:
+            step = self.plan.steps[todo.pop()]
+            for port in step.process.inputs:
+                linked = step.inputs.get(port.name)
+                if not port.is_image or linked is None:
+                    continue
+                for feed in [linked] if isinstance(linked, Feed) else linked:
+                    if feed.step not in used:
+                        used.add(feed.step)
+                        todo.append(feed.step)
+        return used
+
+    def _outlook(self, name: str, measured: set[int], used: set[int], ready: set[int]) -> Outlook:
+        spec = self.graph.spec(name)
+        does, why = self._judged(name, measured, used, ready)
+        return Outlook(name, spec.process, does, why)
+
+    def _judged(self, name: str, measured: set[int], used: set[int], ready: set[int]) -> tuple[Does, str]:
+        if name not in self.plan.outputs:
+            return "rests", "nothing asked for needs it"
+        steps = [i for i, s in enumerate(self.plan.steps) if s.node == name or s.node.startswith(f"{name}/")]
+        if not steps:
+            return self._no_steps(name)
+        process = self.plan.steps[steps[-1]].process
+        if sinks := [i for i in steps if i in self.sinks]:
+            return "writes", ", ".join(filter(None, (self._path(i) for i in sinks)))
+        if pending := [i for i in steps if i in measured]:
+            return "runs", self._why(pending, steps, ready)
+        if all(i in self.recalled for i in steps if self.plan.steps[i].process.answers("measure")) and any(
+            i in self.recalled for i in steps
+        ):
+            more = "; its pixels are made again" if any(i in used for i in steps) else ""
+            return "stored", f"its value is in the store{more}"
+        if not any(i in used for i in steps):
+            if process.answers("compute"):
+                return "computes", "from values alone"
+            return "rests", "what needs its pixels is stored"
+        if not process.inputs:
+            return "reads", self._size(steps[0])
+        return "runs", "its pixels are made strip by strip where they are needed"
+
+    def _no_steps(self, name: str) -> tuple[Does, str]:
+        outputs = self.plan.outputs[name].values()
+        if all(isinstance(o, Absent) for o in outputs):
+            return "absent", "the optional source before it, or itself, was not given"
+        return "rests", "hands on its first input: the optional source of another was not given"
+
+    def _why(self, pending: list[int], steps: list[int], ready: set[int]) -> str:
+        many = f"{len(pending)} of {len(steps)} frames: " if len(steps) > 1 else ""
+        first = pending[0]
+        if first in self.unread:
+            return f"{many}{self.unread[first]} was not read before"
+        if first not in ready:
+            before = next((f for f in self.plan.steps[first].feeds() if f.step not in self.evaluation.measured), None)
+            after = f" of '{self.plan.steps[before.step].node}'" if before is not None else ""
+            return f"{many}waits for values{after} that are measured first"
+        return f"{many}its value is not in the store"
+
+    def _size(self, index: int) -> str:
+        port = next(p.name for p in self.plan.steps[index].process.outputs if p.is_image)
+        frame = self.evaluation.frame(Feed(index, port))
+        return f"{frame.width} x {frame.height} x {frame.channels}"
+
+    def _path(self, index: int) -> str:
+        process: Any = self.plan.steps[index].process
+        return next((str(getattr(process, s.name)) for s in process.params.values() if s.file == "output"), "")
+
+
+def _feeds(plan: Plan, name: str) -> list[Feed]:
+    found: list[Feed] = []
+    for lowered in plan.outputs.get(name, {}).values():
+        if isinstance(lowered, Feed):
+            found.append(lowered)
+        elif not isinstance(lowered, Absent):
+            found += lowered
+    return found

@@ -1,0 +1,179 @@
+"""`lerar run`: run a graph or a recipe."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import rich_click as click
+
+from ._graph_options import graph_options
+from ._group import common
+from ._output import note, size, table, tell, tell_json
+from ._progress import progress_option, watching
+
+if TYPE_CHECKING:
+    from ...engine.run import Report
+    from ...graphs.document import Graph
+
+
+class Ways(NamedTuple):
+    """How a graph is to be run."""
+
+    targets: tuple[str, ...]
+    pins: tuple[str, ...]
+    scheduler: Any
+    workers: int | None
+
+
+@click.command("run")
+@click.argument("graph", metavar="GRAPH|RECIPE")
+@graph_options
+@click.option("--out", metavar="DIR", help="Folder where relative output paths go; made if it is not there.")
+@click.option("--target", "targets", multiple=True, metavar="NODE", help="Make only this node; repeatable.")
+@click.option("--pin", "pins", multiple=True, metavar="NODE", help="Keep this node's pixels in the store; repeatable.")
+@click.option("--workers", type=click.IntRange(min=1), help="How many (default: the processors this process may use).")
+@click.option(
+    "--scheduler",
+    type=click.Choice(["threads", "processes", "sync"]),
+    default="threads",
+    show_default=True,
+    help="Who does the work; the results are the same to the last bit.",
+)
+@click.option("--dry-run", is_flag=True, help="Only say what would be done and why: reads headers, writes nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
+@click.option("--quiet", "-q", is_flag=True, help="Say nothing but errors.")
+@progress_option
+@common
+def command(
+    graph: str,
+    inputs: tuple[str, ...],
+    settings: tuple[str, ...],
+    out: str | None,
+    targets: tuple[str, ...],
+    pins: tuple[str, ...],
+    workers: int | None,
+    scheduler: str,
+    dry_run: bool,
+    as_json: bool,
+    quiet: bool,
+    progress: bool | None,
+) -> None:
+    """Run a graph file, or a recipe by its name: measure what is needed, write all outputs.
+
+    Prints the names of the files written. What was measured before is taken from the store. An output appears
+    whole or not at all.
+
+    lerar run lrgb --input red=r.fits --input green=g.fits --input blue=b.fits --out picture
+    """
+    from ._graphs import prepared, redirect, refuse_problems
+
+    made = prepared(graph, inputs, settings)
+    for name in pins:
+        made.spec(name)  # a node that is not there is told before anything is made
+    refuse_problems(made, (*targets, *pins) if targets else ())
+    if out is not None:
+        redirect(made, out)
+    ways = Ways(targets, pins, scheduler, workers)
+    if dry_run:
+        _forecast(made, ways, as_json)
+        return
+    with _folder(out):
+        report = _run(made, ways, False if quiet else progress)
+    if not quiet:
+        _note(report)
+    _print(report, as_json)
+
+
+def _run(graph: Graph, ways: Ways, progress: bool | None) -> Report:
+    with watching(progress) as watch:
+        return graph.run(
+            ways.targets or None,
+            pin=ways.pins,
+            scheduler=ways.scheduler,
+            workers=ways.workers,
+            watch=watch,
+        )
+
+
+@contextlib.contextmanager
+def _folder(out: str | None) -> Iterator[None]:
+    """Have the output folder while a run lasts; one that was made for a run that fails does not stay, if empty."""
+    made = [] if out is None else _missing(Path(out))
+    if out is not None:
+        Path(out).mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            for folder in made:
+                folder.rmdir()
+        raise
+
+
+def _missing(folder: Path) -> list[Path]:
+    """Return the folders of a path that are not there, the innermost first."""
+    return [p for p in (folder, *folder.parents) if not p.exists()]
+
+
+def _note(report: Report) -> None:
+    counts = Counter(report.states.values())
+    told = [f"{counts[state]} {word}" for state, word in _WORDS.items() if counts[state]]
+    written = sum(os.path.getsize(p) for p in report.written)
+    passes = f", {report.passes} passes over pixels" if report.passes else ""
+    note(f"{', '.join(told) or 'nothing to do'} ({size(written)}) in {report.seconds:.2f} s{passes}")
+
+
+_WORDS = {
+    "measured": "measured",
+    "recalled": "taken from the store",
+    "computed": "computed",
+    "kept": "kept in the store",
+    "written": "written",
+}
+
+
+def _print(report: Report, as_json: bool) -> None:
+    if as_json:
+        tell_json(
+            {
+                "written": report.written,
+                "states": report.states,
+                "values": {name: _short(value) for name, value in report.values.items()},
+                "seconds": report.seconds,
+                "passes": report.passes,
+            }
+        )
+    elif report.written:
+        tell("\n".join(report.written))
+
+
+def _short(value: Any) -> Any:
+    """Return a Value without its long arrays, which belong into files."""
+    if isinstance(value, dict):
+        return {k: _short(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_short(v) for v in value] if len(value) <= _LONG else f"{len(value)} items"
+    if getattr(value, "size", 0) > _LONG:
+        return f"array {value.shape}"
+    return value
+
+
+_LONG = 100
+
+
+def _forecast(graph: Graph, ways: Ways, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from ._dry_run import forecast
+
+    found = forecast(graph, list(ways.targets or graph.ends()), list(ways.pins))
+    if as_json:
+        tell_json(asdict(found))
+        return
+    rows = [(o.node, o.process, o.does, o.why) for o in found.nodes]
+    tell(table(("node", "process", "does", "why"), rows))
