@@ -8,8 +8,8 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from .engine.errors import EngineError as EngineError
-    from .graphs.document import Graph as Graph
     from .engine.image import ImageHandle as ImageHandle
+    from .graphs.document import Graph as Graph
 
 _HOMES = {
     "Graph": "graphs.document",

@@ -6,6 +6,7 @@ import itertools
 import multiprocessing
 import os
 import pickle
+import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -123,13 +124,19 @@ class Lane:
     def _in_processes(self, tasks: dict[Any, Task], wanted: list[Any], get: Callable[..., Any]) -> Any:
         if self._pool is None:
             # Spawned, not forked: the parent has threads, and numba's and file handles must not be shared.
-            self._pool = ProcessPoolExecutor(self.workers, mp_context=multiprocessing.get_context("spawn"))
+            spawn = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(self.workers, mp_context=spawn, initializer=_leave_interrupts_to_parent)
         try:
             return get(tasks, wanted, pool=self._pool, optimize_graph=False)
         except BrokenProcessPool as e:
             raise EngineError(
                 "a worker process ended unexpectedly (killed, or out of memory); run again to go on"
             ) from e
+
+
+def _leave_interrupts_to_parent() -> None:
+    # Ctrl-C reaches all processes of a terminal; the parent ends the workers, which have nothing to say.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def shared(ticket: str) -> Any:

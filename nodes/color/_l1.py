@@ -21,7 +21,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 # Pairs that are solved by sorting; larger problems are narrowed to a band first.
-DIRECT = 2048
+DIRECT = 16384
 # Half width of a band in standard errors of the guess. One that proves too narrow costs another round.
 ERRORS = 5.0
 # Residuals (of values about 1) that are nothing but rounding.
@@ -208,18 +208,71 @@ def _bracket(pairs: Pairs, pull: Pull) -> tuple[float, float] | None:
 def _best(pairs: Pairs, pull: Pull, b: float) -> tuple[float, float]:
     """Return the best a for slope *b*, and how the objective then changes with b (an element of its slope)."""
     z = pairs.y - b * pairs.u
-    order = np.argsort(z, kind="stable")
-    z, w = z[order], pairs.w[order]
-    wu = w * pairs.u[order]
-    below = np.cumsum(w)
-    total = float(below[-1])
-    k = min(int(np.searchsorted(below, 0.5 * (total - pull.a), "left")), z.size - 1)
-    through = float(below[k])
-    a = 0.5 * (z[k] + z[k + 1]) if 2.0 * through == total - pull.a and k + 1 < z.size else z[k]
-    # The pair that the line goes through takes whatever part of its weight balances the rest.
-    part = (through - w[k]) - (total - through) + pull.a
-    change = pull.b + wu[:k].sum() - wu[k + 1 :].sum() - part * pairs.u[order[k]]
-    return float(a), float(change)
+    half = 0.5 * (float(pairs.w.sum()) - pull.a)
+    at = float(_weighted_rank(z.copy(), pairs.w.copy(), half))
+    below, through, above, next_above, wu_below, wu_through, wu_above = _sides(z, pairs.w, pairs.u, at)
+    a = 0.5 * (at + next_above) if below + through == half and next_above < math.inf else at
+    # The pairs that the line goes through take whatever part of their weight balances the rest.
+    part = below - above + pull.a
+    change = pull.b + wu_below - wu_above - part * (wu_through / through)
+    return a, float(change)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _weighted_rank(z: Any, w: Any, wanted: float) -> Any:
+    """Return the smallest z up to which the weights sum to *wanted* or more; sorts *z* and *w* in part.
+
+    Selection by three-way partition about the median of three: linear in the number of pairs, where sorting
+    them at each step of the bisection took nine tenths of a fit.
+    """
+    low, high = 0, z.size
+    before = 0.0
+    while high - low > 1:
+        x, y, t = z[low], z[(low + high) // 2], z[high - 1]
+        pivot = max(min(x, y), min(max(x, y), t))
+        i, j, k = low, low, high
+        less, equal = 0.0, 0.0
+        while j < k:
+            if z[j] < pivot:
+                less += w[j]
+                z[i], z[j] = z[j], z[i]
+                w[i], w[j] = w[j], w[i]
+                i += 1
+                j += 1
+            elif z[j] > pivot:
+                k -= 1
+                z[k], z[j] = z[j], z[k]
+                w[k], w[j] = w[j], w[k]
+            else:
+                equal += w[j]
+                j += 1
+        if i > low and before + less >= wanted:
+            high = i
+        elif before + less + equal >= wanted or k == high:
+            return pivot
+        else:
+            before += less + equal
+            low = k
+    return z[low]
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _sides(z: Any, w: Any, u: Any, at: float) -> Any:
+    """Return the weights below, at and above *at*, the next z above it, and the sums of w u of the three."""
+    below, through, above, next_above = 0.0, 0.0, 0.0, np.inf
+    wu_below, wu_through, wu_above = 0.0, 0.0, 0.0
+    for i in range(z.size):
+        if z[i] < at:
+            below += w[i]
+            wu_below += w[i] * u[i]
+        elif z[i] > at:
+            above += w[i]
+            wu_above += w[i] * u[i]
+            next_above = min(next_above, z[i])
+        else:
+            through += w[i]
+            wu_through += w[i] * u[i]
+    return below, through, above, next_above, wu_below, wu_through, wu_above
 
 
 def _objective(pairs: Pairs, pull: Pull, line: Line) -> float:

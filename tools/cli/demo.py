@@ -8,8 +8,6 @@ from pathlib import Path
 import rich_click as click
 
 from ._group import common
-from ._output import tell
-from ._progress import progress_option, watching
 from ._output import tell, tell_json
 from ._progress import progress_option, watching
 

@@ -1,0 +1,1 @@
+"""Colour filter mosaics: their colours, and the planes they are made of."""
