@@ -79,7 +79,13 @@ class ReadImage(Process, id="io.read_image", version=1):
         return partial
 
     def pixels(self, known: Known, *tiles: Any) -> Tile:
-        return self._reader().read(known.box)
+        tile = self._reader().read(known.box)
+        # Infinities are missing like NaN. A sum is finite unless there is one of either, and costs next to nothing.
+        with np.errstate(over="ignore", invalid="ignore"):
+            doubtful = not np.isfinite(tile.sum())
+        if doubtful:
+            tile[np.isinf(tile)] = np.nan
+        return tile
 
     def _reader(self) -> Reader:
         return _READERS.get(Path(self.path), self.hdu)
