@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from . import registry
 from .errors import GraphError
 from .frame import Frame
 from .plan import Feed, Plan, lower
@@ -18,11 +19,11 @@ from .region import Box
 from .schedule import Lane, Scheduler
 from .session import BAND_SAMPLES, Session
 from .store import Store
+from .wiring import Link, NodeSpec, Wiring
 
 if TYPE_CHECKING:
     import PIL.Image
 
-    from .graph import Graph, Link
 
 Stf = Literal["linked", "unlinked", "none"]
 
@@ -31,7 +32,7 @@ Stf = Literal["linked", "unlinked", "none"]
 class ImageHandle:
     """One image output of a graph. Making a handle reads nothing; its frame reads headers; `compute` reads pixels."""
 
-    graph: Graph
+    graph: Wiring
     link: Link
     index: int | None = None
     """Which frame of a series; None where there is only one."""
@@ -107,7 +108,7 @@ class ImageHandle:
     def displayed(self, *, stf: Stf, size: int, region: Box | tuple[int, int, int, int] | None) -> ImageHandle:
         """Return the handle of what `preview` shows: the same graph with crop, averaging and stretch behind it."""
         g = self.graph.copy()
-        look: Any = self.link
+        look, display = self.link, None
         frame = self.frame
         add = _Adder(g)
         if stf != "none":
@@ -162,12 +163,16 @@ class ImageHandle:
 class _Adder:
     """Adds display nodes to a copy of the graph, under names that cannot clash."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Wiring) -> None:
         self.graph = graph
 
-    def __call__(self, process: str, **feeds_and_params: Any) -> Any:
-        name = f"display.{len(self.graph)}.{process}"
-        return self.graph.add(process, name=name, **feeds_and_params).output().link
+    def __call__(self, process: str, *, image: Link, display: Link | None = None, **params: Any) -> Link:
+        cls = registry.find(process)
+        spec = NodeSpec(
+            name=f"display.{len(self.graph)}.{process}", process=cls.id, version=cls.version, params=params
+        )
+        self.graph.place(spec, {"image": image, **({} if display is None else {"display": display})})
+        return Link(spec.name, cls.outputs[0].name)
 
 
 class _Source:

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 from . import registry
 from .blend import Blend
 from .errors import GraphError, UnresolvedLinkError
-from .graph import MASK, Feeds, Graph, Link, NodeSpec
 from .ports import Port
 from .process import Composite, Process
+from .wiring import MASK, Feeds, Link, NodeSpec, Wiring
 
 
 class Feed(NamedTuple):
@@ -73,7 +73,7 @@ class Plan:
         return (found,) if isinstance(found, Feed) else found
 
 
-def lower(graph: Graph, targets: Iterable[str] | None = None) -> Plan:
+def lower(graph: Wiring, targets: Iterable[str] | None = None) -> Plan:
     """Return the plan of what *targets* (default: every node) need.
 
     Raises
@@ -92,7 +92,7 @@ def lower(graph: Graph, targets: Iterable[str] | None = None) -> Plan:
 class _Lowering:
     """Lowers one node."""
 
-    def __init__(self, graph: Graph, plan: Plan, spec: NodeSpec) -> None:
+    def __init__(self, graph: Wiring, plan: Plan, spec: NodeSpec) -> None:
         self.graph, self.plan, self.spec = graph, plan, spec
         self.process = _located(spec.build(), graph.folder)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from threading import Event as CancelEvent
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .errors import GraphError
 from .plan import Absent, Feed, Plan, lower
@@ -15,13 +15,11 @@ from .report import Watcher as Watcher
 from .schedule import Lane, Scheduler
 from .session import Session
 from .store import Store
-
-if TYPE_CHECKING:
-    from .graph import Graph, Link
+from .wiring import Link, Wiring
 
 
 def run(
-    graph: Graph,
+    graph: Wiring,
     targets: Iterable[str] | None = None,
     *,
     store: Store | None = None,
@@ -70,7 +68,7 @@ def run(
     return session.report
 
 
-def evaluate(graph: Graph, link: Link, **options: Any) -> Any:
+def evaluate(graph: Wiring, link: Link, **options: Any) -> Any:
     """Return the Value behind an output port: one, or a tuple for a series."""
     plan = lower(graph, [link.node])
     feeds = plan.feeds_of(link)
