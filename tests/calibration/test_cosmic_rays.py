@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import ndimage
+
 from lerarlink.engine.errors import EngineError
 from lerarlink.engine.graph import Graph
-from scipy import ndimage
 
 ADU = {"bounds": (0.0, 65535.0)}
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from astropy.io import fits
+
 from lerarlink.engine.errors import EngineError, GraphError, ParameterError
 from lerarlink.engine.graph import Graph
 

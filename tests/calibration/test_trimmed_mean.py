@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given as cases
 from hypothesis import settings
 from hypothesis import strategies as st
+
 from lerarlink.engine.api import Again, Box
 from lerarlink.engine.errors import ParameterError
 from lerarlink.nodes.calibration._trimmed_mean import TrimmedMean

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from lerarlink.engine.errors import EngineError
 from lerarlink.engine.graph import Graph
 

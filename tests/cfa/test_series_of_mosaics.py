@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+
 from lerarlink.engine.graph import Graph
 
 NAMES = ("20250326-212046", "20250326-212131")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
+
 from lerarlink.engine.errors import EngineError
 
 PORTS = ("cfa_00", "cfa_01", "cfa_10", "cfa_11")

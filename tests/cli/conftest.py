@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from click.testing import CliRunner
+
 from lerarlink.tools.cli import lerar
 
 

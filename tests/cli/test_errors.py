@@ -15,6 +15,7 @@ import click
 import numpy as np
 import pytest
 from astropy.io import fits
+
 from lerarlink.engine.errors import (
     Cancelled,
     EngineError,

@@ -13,6 +13,7 @@ import PIL.Image
 import pytest
 import yaml
 from astropy.io import fits
+
 from lerarlink.graphs.document import Graph
 
 Lerar = Callable[..., Any]

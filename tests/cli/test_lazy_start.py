@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from lerarlink.tools.cli._group import COMMANDS, Stub
 
 Lerar = Callable[..., Any]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from lerarlink.engine import registry
 from lerarlink.engine.store import Store
 

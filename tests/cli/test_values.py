@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import pytest
+
 from lerarlink.engine.errors import ParameterError
 from lerarlink.engine.params import param
 from lerarlink.engine.process import Process

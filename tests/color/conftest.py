@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from lerarlink.engine.api import Frame, Known, Process, Tile, param
 from lerarlink.engine.graph import Graph
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from lerarlink.engine.errors import GraphError
 from lerarlink.engine.graph import Graph
 

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 from astropy.io import fits
+from scipy.optimize import linprog
+from scipy.sparse import csr_matrix, eye, hstack
+
 from lerarlink.engine.api import Again, Frame, Known, ParameterError
 from lerarlink.engine.fuse import run_pixel
 from lerarlink.engine.region import measure_block_rows, measure_tile_rows, strips
 from lerarlink.nodes.color import _line_fit
 from lerarlink.nodes.color.linear_fit import LinearFit
-from scipy.optimize import linprog
-from scipy.sparse import csr_matrix, eye, hstack
 
 rng = np.random.default_rng(13)
 

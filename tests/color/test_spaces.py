@@ -6,6 +6,7 @@ import colorsys
 
 import numpy as np
 import pytest
+
 from lerarlink.nodes.color._spaces import HSI, HSV, LAB, LCH, SPACES, SRGB, XYZ, from_rgb, to_rgb
 
 # Columns: XYZ of the sRGB primaries adapted to D50 (Bruce Lindbloom's tables).

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from lerarlink.engine.api import Composite, Frame, Known, Port, Process, Tile, param
 from lerarlink.engine.errors import GraphError, ParameterError, UnknownProcessError, UnresolvedLinkError
 from lerarlink.engine.graph import Graph

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from lerarlink.engine.api import ParameterError, Process, param
 
 

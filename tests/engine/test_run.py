@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from lerarlink.engine.api import Again, Box, Frame, Known, Port, Process, Tile, Writer, param
 from lerarlink.engine.errors import Cancelled, GraphError, NodeFailed
 from lerarlink.engine.graph import Graph

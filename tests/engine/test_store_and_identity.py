@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from lerarlink.engine.errors import SourceError
 from lerarlink.engine.identity import canonical, digest, digest_file, pack, unpack
 from lerarlink.engine.store import Store

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+
 from lerarlink.engine import order
 from lerarlink.engine.order import SLOTS, keys_of, values_of
 from lerarlink.engine.process import Again

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
+
 from lerarlink.engine import wcs
 from lerarlink.engine.frame import Card, Frame
 

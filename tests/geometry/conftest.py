@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from lerarlink.engine.frame import Frame
 from lerarlink.engine.process import Known, Process
 from lerarlink.engine.region import strips

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from lerarlink.engine.errors import ParameterError
 from lerarlink.engine.frame import Frame
 from lerarlink.engine.process import Known, Process

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from lerarlink.engine.errors import ParameterError
 from lerarlink.engine.frame import Frame
 from lerarlink.engine.process import Known

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import ndimage
+
 from lerarlink.engine.errors import ParameterError
 from lerarlink.engine.frame import Frame
 from lerarlink.engine.process import Known
 from lerarlink.nodes.geometry.resample import Resample
-from scipy import ndimage
 
 Render = Callable[..., np.ndarray]
 METHODS = [

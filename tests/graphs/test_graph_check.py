@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from lerarlink import Graph
 from lerarlink.engine.api import Frame, Known, Port, Process, Tile, param
 from lerarlink.engine.errors import EngineError, GraphError

@@ -14,6 +14,7 @@ import yaml
 from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from lerarlink import Graph
 from lerarlink.engine.errors import GraphError, ParameterError, SourceError, UnknownProcessError
 from lerarlink.engine.graph import Link, NodeSpec

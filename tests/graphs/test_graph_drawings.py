@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from lerarlink import Graph
 from lerarlink.engine.errors import ParameterError
 from lerarlink.engine.graph import Link, NodeSpec

@@ -16,6 +16,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from lerarlink import Graph
 from lerarlink.engine.errors import EngineError, GraphError
 from lerarlink.graphs import format as file_format

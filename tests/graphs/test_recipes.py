@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from astropy.io import fits
+from PIL import Image
+
 from lerarlink import Graph
 from lerarlink.engine.errors import GraphError
 from lerarlink.graphs import format as file_format
 from lerarlink.graphs import recipe
 from lerarlink.graphs.check import check
 from lerarlink.graphs.recipe import load_recipe, templates
-from PIL import Image
 
 NAMES = [t.name for t in templates()]
 Pixels = npt.NDArray[np.float32]

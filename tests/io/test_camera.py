@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+
 from lerarlink.engine.api import Box, SourceError
 from lerarlink.nodes.io._camera import open_camera_raw
 from lerarlink.nodes.io._formats import open_reader

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from lerarlink.engine.errors import SourceError
 from lerarlink.engine.region import Box, strips, whole
 from lerarlink.nodes.io import _disk

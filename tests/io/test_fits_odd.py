@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
+
 from lerarlink.engine.errors import SourceError
 from lerarlink.engine.region import strips
 from lerarlink.nodes.io._formats import open_reader

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
+
 from lerarlink.engine.errors import ParameterError
 from lerarlink.engine.frame import Card, Frame, Word
 from lerarlink.engine.process import Writer

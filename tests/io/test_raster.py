@@ -9,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from lerarlink.engine.api import Box, Frame, ParameterError, SourceError
 from lerarlink.engine.region import strips
 from lerarlink.nodes.io import _raster
 from lerarlink.nodes.io._png import SIGNATURE
 from lerarlink.nodes.io._raster import open_raster, write_jpeg, write_png
 from lerarlink.nodes.io._reader import WriteOptions
-from PIL import Image
 
 KINDS = [(1, "gray"), (2, "gray"), (3, "rgb"), (4, "rgb")]
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from astropy.io import fits
+
 from lerarlink.engine.errors import ParameterError, SourceError
 from lerarlink.engine.frame import Frame
 from lerarlink.engine.graph import Graph

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import tifffile
 from astropy.io import fits
+from PIL import Image
+
 from lerarlink.engine.api import Box, Frame, ParameterError, SourceError
 from lerarlink.engine.region import strips
 from lerarlink.nodes.io import _tiff_write
@@ -18,7 +20,6 @@ from lerarlink.nodes.io._lzw import lzw_decoded
 from lerarlink.nodes.io._reader import WriteOptions
 from lerarlink.nodes.io._tiff import open_tiff
 from lerarlink.nodes.io._tiff_write import write_tiff
-from PIL import Image
 
 BOX = Box(3, 5, 50, 30)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from lerarlink.engine.frame import Card, Scalar, Word
 from lerarlink.nodes.io._mosaic import flipped, shifted
 from lerarlink.nodes.io._spellings import angle, frame_type, instant

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from lerarlink.engine.api import SourceError
 from lerarlink.nodes.io import _xisf_blocks as blocks
 from lerarlink.nodes.io._lz4 import lz4_pieces

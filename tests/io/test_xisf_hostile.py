@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from lerarlink.engine.api import Frame, SourceError
 from lerarlink.nodes.io._reader import WriteOptions
 from lerarlink.nodes.io._xisf import open_xisf

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
+
 from lerarlink.engine.api import Box, SourceError
 from lerarlink.nodes.io._xisf import open_xisf
 
@@ -225,6 +226,7 @@ def test_a_solution_of_pixinsight_is_turned_to_storage_order(tmp_path: Path) -> 
 @pytest.mark.parametrize("form", ["pc", "cdelt"])
 def test_solutions_without_a_cd_matrix_are_turned_too(form: str) -> None:
     from astropy.wcs import WCS
+
     from lerarlink.nodes.io._xisf_wcs import flipped
 
     words = {

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+
 from lerarlink.engine.api import Box, Frame, ParameterError, Word
 from lerarlink.engine.region import strips
 from lerarlink.nodes.io import _xisf_write
@@ -139,6 +140,7 @@ def test_the_file_is_laid_out_as_the_specification_says(tmp_path: Path) -> None:
 
 def test_words_of_an_xisf_file_pass_through_fits(tmp_path: Path) -> None:
     from astropy.io import fits
+
     from lerarlink.nodes.io._fits import open_fits
     from lerarlink.nodes.io._fits_write import write_fits
 

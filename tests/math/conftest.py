@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from lerarlink.engine.frame import Frame
 from lerarlink.engine.fuse import run_pixel
 from lerarlink.engine.process import Again, Known, Process

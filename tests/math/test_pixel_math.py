@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import ndimage, stats
+
 from lerarlink.engine.errors import ParameterError
 from lerarlink.engine.frame import Frame
 from lerarlink.engine.process import Known
 from lerarlink.engine.region import Box
 from lerarlink.nodes.math import _binding, _functions
 from lerarlink.nodes.math.pixel_math import PixelMath
-from scipy import ndimage, stats
 
 Render = Callable[..., np.ndarray]
 FREE: dict[str, Any] = {"truncate": False}

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+
 from lerarlink.engine.errors import ParameterError
 from lerarlink.engine.frame import Frame
 from lerarlink.engine.process import Known

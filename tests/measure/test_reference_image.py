@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from lerarlink.engine.api import Frame, Known, Process, Tile, param
 from lerarlink.engine.errors import EngineError, GraphError
 from lerarlink.engine.graph import Graph

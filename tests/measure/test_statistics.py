@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.stats import biweight_midvariance
+
 from lerarlink.engine.api import Again, Frame, Known, ParameterError
 from lerarlink.engine.region import measure_block_rows, measure_tile_rows, strips
 from lerarlink.nodes.measure._estimators import TO_SIGMA, qn, sn

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from lerarlink.engine.api import Frame, Known, ParameterError
 from lerarlink.engine.fuse import run_pixel
 from lerarlink.nodes.stretch.histogram_transformation import HistogramTransformation

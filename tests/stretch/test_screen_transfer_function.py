@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from lerarlink.engine.api import Again, Frame, Known
 from lerarlink.nodes.stretch._mtf import mtf
 from lerarlink.nodes.stretch.screen_transfer_function import ScreenTransferFunction
