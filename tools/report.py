@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 1180px; padding: 24px; color: #1c2330; }
 h1 { font-size: 26px; margin: 0 0 4px; } h2 { font-size: 19px; margin: 36px 0 10px; }
-p.lead { color: #566; margin: 0 0 20px; }
+p.lead { color: #566; margin: 0 0 14px; max-width: 80ch; }
 figure { margin: 0; } figcaption { color: #566; font-size: 13px; padding-top: 4px; }
 img { max-width: 100%; height: auto; display: block; border-radius: 4px; background: #000; }
 .pictures { display: grid; grid-template-columns: repeat(auto-fit, minmax(440px, 1fr)); gap: 18px; }
@@ -45,11 +45,12 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table of the page; cells are text or numbers."""
+    """A table of the page, and a sentence under its title; cells are text or numbers."""
 
     title: str
     columns: Sequence[str]
     rows: Sequence[Sequence[Any]]
+    note: str = ""
 
 
 def write_report(
@@ -131,7 +132,8 @@ def _png(image: PIL.Image.Image) -> str:
 def _table(table: Table) -> str:
     head = "".join(f"<th>{escape(c)}</th>" for c in table.columns)
     body = "".join("<tr>" + "".join(f"<td>{escape(_cell(c))}</td>" for c in row) + "</tr>" for row in table.rows)
-    return f"<h2>{escape(table.title)}</h2><table><tr>{head}</tr>{body}</table>"
+    note = f'<p class="lead">{escape(table.note)}</p>' if table.note else ""
+    return f"<h2>{escape(table.title)}</h2>{note}<table><tr>{head}</tr>{body}</table>"
 
 
 def _cell(value: Any) -> str:

@@ -93,3 +93,16 @@ def test_the_test_sees_imports() -> None:
     assert len(sources()) > 40
     assert "networkx" in set(foreign_imports(ROOT / "engine/wiring.py"))
     assert "engine/errors" in set(own_imports(ROOT / "engine/wiring.py"))
+
+
+def test_every_package_is_installed() -> None:
+    """The list in pyproject.toml is explicit: a folder it forgets works in a checkout and nowhere else."""
+    import tomllib
+
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]["packages"]
+    found = {
+        ".".join(["lerarlink", *path.parent.relative_to(ROOT).parts])
+        for floor in FLOORS
+        for path in (ROOT / floor).rglob("__init__.py")
+    }
+    assert set(listed) == {"lerarlink", *found}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -73,7 +72,7 @@ class Truth:
 
 def truth_of(sky: Sky, camera: Camera, filters: tuple[Filter, ...] = FILTERS) -> Truth:
     """Return what frames of *sky* through *filters* should show."""
-    channels = tuple(ChannelTruth(f.name, f"{f.name}.fits", camera.gain(f), camera.offset(f)) for f in filters)
+    channels = tuple(ChannelTruth(f.name, f.file, camera.gain(f), camera.offset(f)) for f in filters)
     return Truth(sky.settings, camera, channels, sky.stars)
 
 
@@ -90,11 +89,6 @@ def simulate(
     sky, camera = Sky.make(settings or SkySettings()), camera or Camera()
     truth = truth_of(sky, camera, filters)
     folder.mkdir(parents=True, exist_ok=True)
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        jobs = [
-            pool.submit(camera.write, folder / c.file, sky, f) for c, f in zip(truth.channels, filters, strict=True)
-        ]
-        for job in jobs:
-            job.result()
+    camera.write(folder, sky, filters)
     (folder / "truth.json").write_text(json.dumps(truth.document(), indent=1) + "\n", encoding="utf-8")
     return truth

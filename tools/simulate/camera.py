@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...engine.frame import Card, Frame
-from ...engine.process import Known
+from ...engine.process import Known, Writer
 from ...engine.region import strips, whole
 from ...nodes.io.write_image import WriteImage
 from .sky import Band, Plane, Sky
@@ -17,6 +19,12 @@ from .sky import Band, Plane, Sky
 # Rows drawn from one random generator. Part of what a seed means: other blocks would draw other noise.
 NOISE_ROWS = 64
 WHITE = 65535.0
+# When frame 0 begins, UTC, and the seconds between two frames. A clock would make each run's files differ.
+FIRST_LIGHT = datetime.datetime(2025, 1, 15, 20)
+DOWNLOAD = 5.0
+
+Numbers = npt.NDArray[np.float32]
+"""What a camera gives: whole numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +35,11 @@ class Filter:
     band: Band
     throughput: float
     pedestal: float
+
+    @property
+    def file(self) -> str:
+        """Name of its file."""
+        return f"{self.name}.fits"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +61,7 @@ class Camera:
     full_well: float = 50000.0
     """Electrons."""
     exposure: float = 180.0
-    exposures: int = 60
+    exposures: int = 200
     """How many exposures a frame is the mean of."""
     vignetting: float = 0.0
     """Part of the light that is lost in the corners."""
@@ -70,7 +83,7 @@ class Camera:
         electrons = filter.throughput * light + self.read_noise**2
         return electrons / (self.exposures * self.e_per_adu**2) + 1.0 / 12.0
 
-    def expose(self, light: Plane, filter: Filter, rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    def expose(self, light: Plane, filter: Filter, rng: np.random.Generator) -> Numbers:
         """Return the numbers that *light* gives."""
         n = self.exposures
         electrons = np.minimum(rng.poisson(n * filter.throughput * light) / n, self.full_well)
@@ -85,25 +98,41 @@ class Camera:
         corner = (s.width**2 + s.height**2) / 4
         return np.asarray(1.0 - self.vignetting * (np.square(v)[:, None] + np.square(u)[None, :]) / corner)
 
-    def rows(self, sky: Sky, filter: Filter, y0: int, y1: int, frame: int = 0) -> npt.NDArray[np.float32]:
-        """Return rows *y0* to *y1* of a frame; *y0* must begin a block of `NOISE_ROWS` rows.
+    def rows(self, sky: Sky, filters: Sequence[Filter], y0: int, y1: int, frame: int = 0) -> list[Numbers]:
+        """Return rows *y0* to *y1* of a frame through each of *filters*; *y0* must begin a block of `NOISE_ROWS` rows.
 
         *frame* numbers frames of one filter: each has noise of its own.
         """
         if y0 % NOISE_ROWS or y1 - y0 > NOISE_ROWS:
             raise ValueError(f"rows must be one block of {NOISE_ROWS}, starting at a multiple of it, got {y0}:{y1}")
-        light = sky.light(filter.band, y0, y1)
-        if self.vignetting:
-            light *= self.transmission(sky, y0, y1)
-        rng = np.random.default_rng([sky.settings.seed, 3, ord(filter.band), frame, y0 // NOISE_ROWS])
-        return self.expose(light, filter, rng)
+        dimmed = self.transmission(sky, y0, y1) if self.vignetting else 1.0
+        made = []
+        for filter, light in zip(filters, sky.lights([f.band for f in filters], y0, y1), strict=True):
+            rng = np.random.default_rng([sky.settings.seed, 3, ord(filter.band), frame, y0 // NOISE_ROWS])
+            made.append(self.expose(light * dimmed, filter, rng))
+        return made
 
-    def write(self, path: Path, sky: Sky, filter: Filter, frame: int = 0) -> Path:
-        """Write one frame as 16-bit FITS, a block of rows at a time."""
-        s = sky.settings
+    def write(self, folder: Path, sky: Sky, filters: Sequence[Filter], frame: int = 0) -> None:
+        """Write one frame through each of *filters* as 16-bit FITS (``R.fits`` ...), a block of rows at a time."""
+        whole_sky = whole(sky.settings.height, sky.settings.width)
+        writers: list[Writer] = []
+        try:
+            for filter in filters:
+                writers.append(self._writer(folder / filter.file, sky, filter, frame))  # noqa: PERF401 - opens files
+            for box in strips(whole_sky, NOISE_ROWS):
+                for writer, rows in zip(writers, self.rows(sky, filters, box.y0, box.y1, frame), strict=True):
+                    writer.write(box, rows[None])
+            for writer in writers:
+                writer.finish()
+        except BaseException:
+            for writer in writers:
+                writer.abandon()
+            raise
+
+    def _writer(self, path: Path, sky: Sky, filter: Filter, frame: int) -> Writer:
         described = Frame(
-            width=s.width,
-            height=s.height,
+            width=sky.settings.width,
+            height=sky.settings.height,
             bounds=(0.0, WHITE),
             unit="ADU",
             orientation="top-down",
@@ -111,27 +140,19 @@ class Camera:
             header=self.header(filter, frame),
         )
         sink = WriteImage(path=str(path), sample_format="uint16")
-        writer = sink.writer(Known(frames={"image": described}, frame=described))
-        try:
-            for box in strips(whole(s.height, s.width), NOISE_ROWS):
-                writer.write(box, self.rows(sky, filter, box.y0, box.y1, frame)[None])
-            writer.finish()
-        except BaseException:
-            writer.abandon()
-            raise
-        return path
+        return sink.writer(Known(frames={"image": described}, frame=described))
 
     def header(self, filter: Filter, frame: int = 0) -> tuple[Card, ...]:
         """Return the words that a capture program would write."""
         single = self.exposures == 1
-        minute = frame * max(1, round(self.exposure / 60))
+        start = FIRST_LIGHT + frame * datetime.timedelta(seconds=self.exposure + DOWNLOAD)
         return (
             ("IMAGETYP", "Light Frame" if single else "Master Light", "type of exposure"),
             ("OBJECT", "Simulated Nebula", "name of the object"),
             ("FILTER", filter.name, "filter"),
             ("EXPTIME", self.exposure, "[s] of one exposure"),
             *(() if single else (("NCOMBINE", self.exposures, "exposures averaged"),)),
-            ("DATE-OBS", f"2025-01-15T{20 + minute // 60:02d}:{minute % 60:02d}:00.000", "UTC, start"),
+            ("DATE-OBS", start.isoformat(timespec="milliseconds"), "UTC, start"),
             ("GAIN", 100, "camera setting"),
             ("OFFSET", round(self.bias / 10), "camera setting"),
             ("EGAIN", self.e_per_adu, "[e-/ADU]"),

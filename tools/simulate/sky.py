@@ -7,6 +7,8 @@ a colour. Any two bands therefore lie on one line in most of their pixels, which
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -22,6 +24,8 @@ WAVELENGTHS: dict[Band, float] = {"R": 625.0, "G": 530.0, "B": 455.0}
 WHITE_TEMPERATURE = 6500.0
 # Light below this, in electrons per pixel, is where a star ends.
 FAINTEST_WING = 0.02
+# Light is a multiple of one part in so many of an electron.
+LIGHT_STEPS = 1024.0
 # Two-point Gauss-Legendre nodes of a pixel: the light of a pixel is the mean over these, not the value at its middle.
 NODES = (-0.5 / 3**0.5, 0.5 / 3**0.5)
 
@@ -45,12 +49,12 @@ class Moffat:
 
     @property
     def alpha(self) -> float:
-        return self.fwhm / (2.0 * (2.0 ** (1.0 / self.beta) - 1.0) ** 0.5)
+        return self.fwhm / (2.0 * math.sqrt(2.0 ** (1.0 / self.beta) - 1.0))
 
     @property
     def peak(self) -> float:
         """Value at the centre of a profile of total 1."""
-        return (self.beta - 1.0) / (np.pi * self.alpha**2)
+        return (self.beta - 1.0) / (math.pi * self.alpha**2)
 
     def enclosed(self, radius: float) -> float:
         """Return which part of the light falls within *radius*."""
@@ -114,8 +118,8 @@ class Cloud:
 # A cloud of hydrogen beside one of oxygen and starlight: where one is red the other is blue, over areas of
 # about the same size, so that neither side of the line between two bands has more of them.
 CLOUDS = (
-    Cloud(0.415, 0.36, 0.15, {"R": 4200.0, "G": 700.0, "B": 1400.0}),
-    Cloud(0.60, 0.285, 0.14, {"R": 600.0, "G": 2500.0, "B": 3900.0}),
+    Cloud(0.425, 0.36, 0.135, {"R": 4600.0, "G": 900.0, "B": 720.0}),
+    Cloud(0.59, 0.30, 0.135, {"R": 600.0, "G": 2700.0, "B": 3600.0}),
 )
 
 
@@ -128,7 +132,7 @@ class SkySettings:
     seed: int = 1
     stars: int | None = None
     """How many stars; None: one for each 350 pixels."""
-    brightest: float = 6.5
+    brightest: float = 7.0
     faintest: float = 16.5
     slope: float = 0.31
     """Number counts: log10 of the number of stars brighter than m grows by this per magnitude."""
@@ -138,7 +142,7 @@ class SkySettings:
     background: float = 1500.0
     gradient: tuple[float, ...] = (130.0, 190.0, 60.0, -40.0, 90.0)
     """Added over the picture: x, y, x^2, xy, y^2, with x and y from -1 to 1 across the longer side."""
-    dust: float = 420.0
+    dust: float = 480.0
     """Standard deviation of the grey dust."""
     emission: float = 1.0
     """Brightness of the nebula; 0 leaves it out."""
@@ -158,20 +162,29 @@ class Sky:
     def make(settings: SkySettings) -> Sky:
         """Draw a sky; the same settings always draw the same one."""
         s = settings
-        # Stars and clouds have generators of their own, so that a star more does not move the clouds.
-        clouds = np.random.default_rng([s.seed, 1])
+        # Stars and clouds have generators of their own (the second number is nothing but their name), so that a
+        # star more does not move the clouds.
+        clouds = np.random.default_rng([s.seed, 21])
         dust = Waves.draw(clouds, 220, 1.1, 0.03, 1.35)
-        bends = (Waves.draw(clouds, 60, 0.6, 0.06, 1.2), Waves.draw(clouds, 60, 0.6, 0.06, 1.2))
+        bends = (Waves.draw(clouds, 60, 0.3, 0.06, 1.2), Waves.draw(clouds, 60, 0.3, 0.06, 1.2))
         threads = Waves.draw(clouds, 220, 0.35, 0.012, 1.0)
         return Sky(s, _draw_stars(s, np.random.default_rng([s.seed, 2])), dust, bends, threads)
 
     def light(self, band: Band, y0: int, y1: int) -> Plane:
         """Return the light of rows *y0* to *y1* (half open) in *band*."""
-        total = self.grey(y0, y1)
+        return self.lights((band,), y0, y1)[0]
+
+    def lights(self, bands: Sequence[Band], y0: int, y1: int) -> list[Plane]:
+        """Return the light of rows *y0* to *y1* in each of *bands*; what they share is computed once."""
+        grey = self.grey(y0, y1)
+        planes = [grey.copy() for _ in bands]
         if self.settings.emission > 0.0:
-            total += self.emission(band, y0, y1)
-        self._add_stars(total, band, y0)
-        return total
+            for cloud, shape in zip(CLOUDS, self.clouds(y0, y1), strict=True):
+                for plane, band in zip(planes, bands, strict=True):
+                    plane += _light_of(cloud, band) * shape
+        self._add_stars(planes, bands, y0)
+        # Libraries sum in different orders; without their last bits, the same photons are drawn everywhere.
+        return [np.rint(plane * LIGHT_STEPS) / LIGHT_STEPS for plane in planes]
 
     def grey(self, y0: int, y1: int) -> Plane:
         """Return what is equal in all bands: glow of the sky, gradient and dust."""
@@ -186,36 +199,42 @@ class Sky:
             total += s.dust * (np.exp(0.8 * self._dust.at(y, x)) - np.exp(0.32)) / 1.3
         return np.maximum(total, 0.0)
 
-    def emission(self, band: Band, y0: int, y1: int) -> Plane:
-        """Return the light of the nebula: nothing at all outside its clouds."""
+    def clouds(self, y0: int, y1: int) -> list[Plane]:
+        """Return the shape of each of the nebula's clouds: 0 outside, about 1 on its brightest threads."""
         y, x = self._grid(y0, y1)
         bend_y, bend_x = (w.at(y, x) for w in self._bends)
         # Ridged noise: the zero lines of a smooth field are long thin threads.
-        threads = np.exp(-2.2 * np.abs(self._threads.at(y, x)))
-        total = np.zeros_like(threads)
+        threads = self.settings.emission * (0.35 + 0.9 * np.exp(-2.2 * np.abs(self._threads.at(y, x))))
+        shapes = []
         for cloud in CLOUDS:
-            dy = (y - cloud.y)[:, None] + 0.05 * bend_y
-            dx = (x - cloud.x)[None, :] + 0.05 * bend_x
+            dy = (y - cloud.y)[:, None] + 0.04 * bend_y
+            dx = (x - cloud.x)[None, :] + 0.04 * bend_x
             body = np.maximum(0.0, 1.0 - (dy**2 + dx**2) / cloud.radius**2)
-            total += _light_of(cloud, band) * body**1.5 * (0.35 + 0.9 * threads)
-        return total * self.settings.emission
+            shapes.append(body**1.5 * threads)
+        return shapes
 
     def flux(self, star: Star, band: Band) -> float:
         """Return the electrons of *star* in all pixels together."""
         total: float = 10.0 ** (-0.4 * (star.magnitude - self.settings.zero_point))
         return total * colour(star.temperature, band)
 
-    def _add_stars(self, plane: Plane, band: Band, y0: int) -> None:
-        height, width = plane.shape
+    def reach(self, star: Star) -> float:
+        """Return the distance from the centre at which *star* ends, in pixels; the same in all bands."""
+        peak = self.flux(star, "G") * self.settings.moffat.peak
+        return self.settings.moffat.radius(min(1.0, FAINTEST_WING / peak)) + 1.0
+
+    def _add_stars(self, planes: list[Plane], bands: Sequence[Band], y0: int) -> None:
+        height, width = planes[0].shape
         moffat = self.settings.moffat
         for star in self.stars:
-            flux = self.flux(star, band)
-            reach = moffat.radius(min(1.0, FAINTEST_WING / (flux * moffat.peak))) + 1.0
+            reach = self.reach(star)
             top, bottom = max(0, int(star.y - reach) - y0), min(height, int(star.y + reach) + 2 - y0)
             left, right = max(0, int(star.x - reach)), min(width, int(star.x + reach) + 2)
             if top < bottom and left < right:
                 rows = np.arange(top, bottom) + (y0 - star.y)
-                plane[top:bottom, left:right] += flux * moffat.patch(rows, np.arange(left, right) - star.x)
+                patch = moffat.patch(rows, np.arange(left, right) - star.x)
+                for plane, band in zip(planes, bands, strict=True):
+                    plane[top:bottom, left:right] += self.flux(star, band) * patch
 
     def _grid(self, y0: int, y1: int) -> tuple[Plane, Plane]:
         s = self.settings
