@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pytest
 import yaml
 from astropy.io import fits
+
 from lerarlink import Graph
 from lerarlink.engine import registry
 from lerarlink.engine.errors import EngineError, ParameterError
@@ -42,7 +43,10 @@ class Case:
 
 
 # What goes into a port that CASES does not speak of, by type of port.
-FEEDS = {"image": "gray", "display": "stf", "line": "line", "measures": "statistics"}
+FEEDS = {
+    "image": "gray", "display": "stf", "line": "line", "measures": "statistics", "stars": "stars", "transform": "transform",
+    "psf": "psf",
+}  # fmt: skip
 # An optional port stays unlinked unless CASES links it.
 CASES: dict[str, Case] = {
     "calibration.calibrate_frame": Case(feeds={"dark": "gray2", "flat": "gray3"}),
@@ -64,12 +68,16 @@ CASES: dict[str, Case] = {
     "geometry.crop": Case({"left": 3, "top": 5, "right": 2, "bottom": 1}),
     "geometry.resample": Case({"x_size": 0.7, "y_size": 1.3}),
     "geometry.rotate": Case({"angle": 90}),
+    "integration.drizzle_integration": Case(
+        {"scale": 1.0}, {"images": "gray gray2", "transforms": "transform transform"}
+    ),
     "integration.image_integration": Case({"rejection": "percentile_clip"}, {"images": "gray gray2 gray3"}),
     "integration.integrate": Case({"rejection": "min_max"}, {"images": "gray gray2 gray3", "plan": "plan"}),
     "integration.integration_output": Case(feeds={"image": "stack"}),
     "integration.integration_plan": Case(
         {"weight_mode": "dont_care"}, {"images": "gray gray2 gray3", "statistics": "location location2 location3"}
     ),
+    "integration.local_normalization": Case({"no_scale": True}, {"reference": "gray2"}),
     "integration.master_bias": Case(feeds={"images": "gray gray2 gray3"}),
     "integration.master_dark": Case(feeds={"images": "gray gray2 gray3"}),
     "integration.master_flat": Case(feeds={"images": "gray gray2 gray3"}),
@@ -77,7 +85,13 @@ CASES: dict[str, Case] = {
     "io.read_image": Case({"path": "{gray}"}),
     "io.read_series": Case({"paths": ("{gray}", "{gray2}")}),
     "math.pixel_math": Case({"expression": "mtf(0.3, $T) + 0.1*median($T)"}),
+    "measure.subframe_selector": Case({"approval": "NoiseSigma < 9", "weighting": "1/Noise"}, {"measures": "figures"}),
+    "measure.subframe_summary": Case(feeds={"noise": "noise", "scale": "scale", "background": "background"}),
     "measure.reference_image": Case({"choose": "brightest"}, {"images": "gray gray2"}),
+    "registration.choose_reference": Case(feeds={"stars": "stars stars2"}),
+    "registration.reference_frame": Case(feeds={"images": "gray gray2", "choice": "choice"}),
+    "registration.star_alignment": Case({"reference_index": 0}, {"images": "gray flipped"}),
+    "registration.warp": Case(feeds={"reference": "gray2"}),
     "stretch.histogram_transformation": Case({"shadows": 0.01, "midtones": 0.2}),
 }
 
@@ -150,9 +164,31 @@ def feed(g: Graph, name: str, sky: dict[str, Path]) -> Any:
         return g.add("DefectMap", name=name, dark=feed(g, "gray2", sky), hot_dark_level=0.3).output()
     if name == "deviation":
         return g.add("AverageDeviation", name=name, image=gray).output()
+    if name in ("stars", "stars2", "choice", "transform", "flipped"):
+        return registration_feed(g, name, sky)
     if name in ("plan", "stack", "location", "location2", "location3"):
         return integration_feed(g, name, sky)
+    if name in FRAME_MEASURES:
+        more = {"stars": feed(g, "stars", sky)} if name == "psf" else {}
+        return g.add(FRAME_MEASURES[name], name=name, image=gray, **more).output()
     return g.add("Statistics", name=name, image=gray).output()
+
+
+FRAME_MEASURES = {
+    "psf": "FitPsf", "noise": "Noise", "scale": "NoiseScale", "background": "LargeScaleBackground",
+    "figures": "SubframeMeasures",
+}  # fmt: skip
+
+
+def registration_feed(g: Graph, name: str, sky: dict[str, Path]) -> Any:
+    if name.startswith("stars"):
+        return g.add("DetectStars", name=name, image=feed(g, name.replace("stars", "gray"), sky)).output()
+    if name == "flipped":
+        return g.add("Flip", name=name, image=feed(g, "gray", sky))
+    stars = feed(g, "stars", sky)
+    if name == "choice":
+        return g.add("ChooseReference", name=name, stars=[stars]).output("choice")
+    return g.add("MatchStars", name=name, stars=stars, reference=stars).output()
 
 
 def integration_feed(g: Graph, name: str, sky: dict[str, Path]) -> Any:

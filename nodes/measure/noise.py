@@ -1,0 +1,118 @@
+"""Noise: the standard deviation of an image's noise."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ...engine.api import Again, Box, Frame, Known, Port, Process, Tile, param
+from ._bins import Below, added, empty, used
+from ._planes import colours, planes, report, side
+from ._starlet import LAYER_NOISE, fill, halo
+
+_PURE = 0.974
+"""What the standard deviation of the noise set is of that of the whole noise."""
+
+
+class Noise(Process, id="measure.noise"):
+    """Measure the noise of each channel, or of each place of a mosaic's cell, from the multiresolution support.
+
+    The Value holds ``noise`` (physical units; the middle between the least and the greatest of the colours)
+    and ``channels``: name, noise, fraction (share of samples that show noise only), layers, count. Layers 0
+    says that too few samples show noise only, and that the first layer was k-sigma clipped instead; the noise
+    of a channel without samples is NaN.
+
+    A sample shows noise only if in none of the first starlet layers it is beyond three times what noise of
+    the standard deviation sought would give there. The standard deviation of such samples about the smooth
+    rest is the next guess, until it changes by less than 1e-4 (Starck & Murtagh 1998, PASP 110, 193; the
+    start, the limits and the factor 0.974 are those of PixInsight's noise evaluation). The samples are read
+    once: all guesses are answered from sums kept by the least sigma under which a sample counts as noise.
+    """
+
+    inputs = (Port("image"),)
+    outputs = (Port("measures", "measures", doc="the noise of each channel"),)
+    requires = "linear"
+
+    layers: int = param(default=4, low=1, high=5, doc="starlet layers in which a sample must show noise only")
+    range_low: float | None = param(
+        default=None, low=0.0, high=1.0, doc="leave out samples at or below this part of the range; none: count all"
+    )
+    range_high: float = param(
+        default=0.99998, low=0.0, high=1.0, doc="leave out samples at or above this part of the range"
+    )
+
+    def needs(self, box: Box, port: str, known: Known) -> Box:
+        return box.grow(halo(self._layers(known)) * side(known.of("image")), 0)
+
+    def measure(self, known: Known, *tiles: Any) -> Any:
+        image: Tile = tiles[0]
+        frame = known.of("image")
+        low, high = self._limits(frame)
+        partial = []
+        for plane in planes(image, self.needs(known.box, "image", known), frame):
+            noise, first = empty(3), empty(3)
+            if plane.shape[0] > 2 * halo(self._layers(known)) and plane.shape[1]:
+                fill(plane, self._layers(known), low, high, noise, first)
+            partial.append({"noise": used(noise), "first": used(first)})
+        return partial
+
+    def merge(self, a: Any, b: Any) -> Any:
+        return [{k: added(p[k], q[k]) for k in p} for p, q in zip(a, b, strict=True)]
+
+    def finish(self, partial: Any, known: Known) -> Any:
+        layers = self._layers(known)
+        kept = known.state["found"] if known.state else [None] * len(partial)
+        found = [k if k else _found(p, layers) for k, p in zip(kept, partial, strict=True)]
+        if any(f is None for f in found) and layers > min(2, self.layers):
+            return Again({"layers": layers - 1, "found": found})
+        done = [f or _clipped(p) for f, p in zip(found, partial, strict=True)]
+        return report(colours(known.of("image")), done, ["noise"])
+
+    def _layers(self, known: Known) -> int:
+        return int(known.state["layers"]) if known.state else self.layers
+
+    def _limits(self, frame: Frame) -> tuple[float, float]:
+        lo, hi = frame.known_bounds()
+        low = -math.inf if self.range_low is None else lo + self.range_low * (hi - lo)
+        return low, lo + self.range_high * (hi - lo)
+
+
+def _found(partial: Any, layers: int) -> dict[str, Any] | None:
+    """Return the noise of a plane; None when its noise set is less than a hundredth of the samples."""
+    below = Below(partial["noise"])
+    count = int(below.total[0])
+    sigma = _k_sigma(Below(partial["first"])) / LAYER_NOISE[0]
+    if not sigma > 0.0:
+        return {"noise": sigma, "fraction": 0.0, "layers": layers, "count": count}
+    for _ in range(16):
+        before, sigma = sigma, _deviation(below(sigma))
+        if not sigma > 0.0 or abs(sigma - before) < 1e-4 * sigma:
+            break
+    n = float(below(sigma)[0])
+    if n < 0.01 * count or not sigma > 0.0:
+        return None
+    return {"noise": sigma / _PURE, "fraction": n / count, "layers": layers, "count": count}
+
+
+def _clipped(partial: Any) -> dict[str, Any]:
+    first = Below(partial["first"])
+    sigma = _k_sigma(first) / LAYER_NOISE[0]
+    return {"noise": sigma, "fraction": 0.0, "layers": 0, "count": int(first.total[0])}
+
+
+def _k_sigma(first: Below) -> float:
+    """Return the standard deviation of the first layer's coefficients, those beyond three sigma left out."""
+    sums = first.total
+    if not sums[0]:
+        return math.nan
+    sigma = _deviation(sums)
+    for _ in range(10):
+        before, sigma = sigma, _deviation(first(3.0 * sigma))
+        if abs(before - sigma) <= 0.01 * sigma:
+            break
+    return sigma
+
+
+def _deviation(sums: Any) -> float:
+    n, total, squares = (float(s) for s in sums)
+    return math.sqrt(max(0.0, squares - total * total / n) / (n - 1.0)) if n > 1.0 else 0.0
