@@ -14,6 +14,8 @@ from . import _errors
 # Name -> (module, short help). Help lists these lines, so a command's module is not needed for it.
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("run", "Run a graph or a recipe."),
+    "preprocess": ("preprocess", "Make a graph of folders of raw frames, and masters of it."),
+    "links": ("links", "Show what calibrates what, and which links are missing."),
     "show": ("show", "Draw a graph as text, Mermaid, dot, SVG or JSON."),
     "inspect": ("inspect", "Tell what image files are, from their headers."),
     "stats": ("stats", "Measure an image: a table of its statistics."),
