@@ -44,8 +44,8 @@ class Case:
 
 # What goes into a port that CASES does not speak of, by type of port.
 FEEDS = {
-    "image": "gray", "display": "stf", "line": "line", "measures": "statistics", "stars": "stars", "transform": "transform",
-    "psf": "psf",
+    "image": "gray", "display": "stf", "line": "line", "measures": "statistics",
+    "stars": "stars", "transform": "transform", "psf": "psf",
 }  # fmt: skip
 # An optional port stays unlinked unless CASES links it.
 CASES: dict[str, Case] = {
@@ -366,6 +366,8 @@ def figures(value: Any) -> Any:
     """Return a few numbers that stand for an array or Value, to seven digits."""
     if isinstance(value, np.ndarray):
         a = value.astype(np.float64).ravel()
+        if not np.isfinite(a).any():
+            return {"shape": list(value.shape), "figures": []}
         picks = a[:: max(1, a.size // 7)][:7]
         told = [np.nanmean(a), np.nanstd(a), np.nanmin(a), np.nanmax(a), *picks]
         return {"shape": list(value.shape), "figures": [None if math.isnan(t) else float(f"{t:.7g}") for t in told]}
