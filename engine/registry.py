@@ -24,7 +24,10 @@ _extra: dict[str, type[Process]] = {}
 
 
 def register(cls: type[Process]) -> type[Process]:
-    """Add a process made outside any pack (a notebook, a test); usable as a decorator."""
+    """Add a process made outside any pack (a notebook, a test); usable as a decorator.
+
+    Packs come first: a class here never stands in for an installed process of the same name or id.
+    """
     _extra[cls.id] = cls
     return cls
 
@@ -37,14 +40,14 @@ def find(name: str) -> type[Process]:
     UnknownProcessError
         No installed pack has it; the message names the nearest ones.
     """
+    ids = index()
+    wanted = name if name in ids else _by_class_name(name, ids)
+    if wanted is not None:
+        return _load(wanted, ids[wanted])
     for cls in _extra.values():
         if name in (cls.id, cls.__name__):
             return cls
-    ids = index()
-    wanted = name if name in ids else _by_class_name(name, ids)
-    if wanted is None:
-        raise UnknownProcessError(_unknown(name))
-    return _load(wanted, ids[wanted])
+    raise UnknownProcessError(_unknown(name))
 
 
 @functools.cache

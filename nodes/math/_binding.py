@@ -1,114 +1,28 @@
 """From syntax to meaning: which names are images or variables, and what of the images an expression must see.
 
 All that can be wrong with an expression by itself is found here, before any pixel is touched. What is asked of
-the engine follows: planes at constant offsets (they widen the box that is needed), single pixels and
+the engine follows: neighbours and moved images (they widen the box that is needed), single pixels and
 statistics (they are measured first).
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
 
 from ...engine.api import ParameterError
-from . import _color, _windows
-from ._expression import Assign, Binary, Call, Name, Node, Number, Unary, fault, near, parse, parse_symbols, walk
-from ._functions import ALIASES, BINARY, BLENDS, MANY, POINTWISE, SETS, UNARY
+from ._blends import BLENDS
+from ._constants import constant, linear
+from ._expression import fault, near, parse, parse_symbols
+from ._filters import Filters
+from ._functions import ALIASES, SETS
+from ._meanings import TARGET, Accumulator, Header, Meaning, Plane, Point, Program, Shifted, Sky, Statistic
+from ._nodes import Assign, Call, Name, Node, Text, walk
+from ._signatures import FUNCTIONS, MOVES, OF_HEADER, OF_IMAGE, OF_SKY, RANDOM, REFUSED, WINDOWS, count, proper
 
-TARGET = "$T"
 _TARGET_NAMES = {"$T": TARGET, "$target": TARGET}
 FARTHEST_OFFSET = 512
-_LONGEST_OFFSET_EXPRESSION = 200
-
-# Functions whose single argument is an image, and what must be measured of it.
-STATISTICS = frozenset(
-    {"mean", "med", "min", "max", "norm", "mod", "ssqr", "asqr", "sdev", "var", "adev", "mdev", "bwmv"}
-)
-OF_PIXEL = {"minsample": (1, 1), "maxsample": (1, 1), **dict.fromkeys(_color.COMPONENTS, (1, 1)), "normalize": (1, 3)}
-OF_FRAME = ("width", "height", "area", "channels", "iscolor")
-OF_PLACE = {
-    "x": (0, 0), "y": (0, 0), "X": (0, 0), "Y": (0, 0), "rdist": (0, 2), "pangle": (0, 2), "inrect": (4, 4),
-    "mind2rect": (4, 4), "maxd2rect": (4, 4), "inellipse": (4, 4), "d2line": (4, 4), "d2seg": (4, 4),
-    "xperp2line": (4, 4), "yperp2line": (4, 4),
-}  # fmt: skip
-RANDOM = {
-    "random": (0, 0), "gauss": (0, 0), "poisson": (1, 1), "gamma": (1, 2), "chisq": (1, 1), "studentt": (1, 1),
-    "rndselect": (1, MANY),
-}  # fmt: skip
-_INSTEAD = {
-    "translate": "write image(x() - dx, y() - dy)", "hmirror": "put a Flip node before this one",
-    "vmirror": "put a Flip node before this one", "rotate": "put a Rotate node before this one",
-    "global": "an accumulator over all pixels has no value while pixels are made in parallel",
-}  # fmt: skip
-NOT_AVAILABLE = (
-    "kconv", "lvar", "translate", "rotate", "urotate",
-    "hmirror", "vmirror", "maxdev", "ra", "rra", "dec", "global", "keyword_value", "keyword_defined",
-    "property_value", "property_defined", "envvar_value",
-)  # fmt: skip
-WINDOWS = {"gconv": (1, 5), "bconv": (1, 2), "medfilt": (1, 3), "erosion": (1, 3), "dilation": (1, 3)}
-FUNCTIONS = frozenset(
-    {*POINTWISE, *SETS, *WINDOWS, *OF_PIXEL, *OF_FRAME, *OF_PLACE, *RANDOM, "combine", "pixel", "init"}
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Plane:
-    """A channel of an image; None is the channel that the expression is evaluated for."""
-
-    image: str
-    channel: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Shifted:
-    """A plane seen from each pixel at a constant offset."""
-
-    plane: Plane
-    dy: int
-    dx: int
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """A plane filtered within *radius* of each pixel; *structure* or *weights*, as the function needs."""
-
-    plane: Plane
-    radius: int
-    structure: str = "str_square"
-    weights: tuple[float, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """One pixel of a plane."""
-
-    plane: Plane
-    y: int
-    x: int
-
-
-@dataclass(frozen=True, slots=True)
-class Statistic:
-    kind: str
-    plane: Plane
-
-
-Meaning = Plane | Shifted | Window | Point | Statistic | str | int
-
-
-@dataclass(frozen=True)
-class Program:
-    """A checked expression: its statements, and what each name and each call in it means."""
-
-    statements: tuple[Node, ...]
-    meanings: Mapping[int, Meaning] = field(default_factory=dict)
-    """By `id` of the node; the nodes are kept alive by `statements`."""
-
-    def neighbours(self) -> Iterator[Shifted | Window]:
-        """Yield what looks at other places than the pixel's own."""
-        return (m for m in self.meanings.values() if isinstance(m, Shifted | Window))
+_UNDOES = {"+": ("+", "-"), "*": ("*", "/")}
+"""What an accumulator of either operator may be changed with."""
 
 
 @lru_cache(maxsize=256)
@@ -122,9 +36,12 @@ class _Binder:
         self.images = {**_TARGET_NAMES, **{name: name for name in images}}
         self.variables: set[str] = set()
         self.constants: dict[str, float] = {}
+        self.accumulators: dict[str, Accumulator] = {}
         self.meanings: dict[int, Meaning] = {}
         self.draws = 0
         self.text = ""
+
+    # -- statements -------------------------------------------------------------------------------
 
     def program(self, text: str, symbols: str) -> Program:
         expression, declared = parse(text), parse_symbols(symbols)
@@ -132,29 +49,63 @@ class _Binder:
             raise ParameterError(f"PixelMath: the expression is empty, got {text!r}")
         changed = {n.name for n in expression if isinstance(n, Assign)}
         self.text = symbols
-        for node in declared:
-            self.declare(node, changed)
+        values = tuple(node for node in declared if not self.declare(node, changed))
         self.text = text
         for node in expression:
-            self.statement(node)
-        return Program((*declared, *expression), self.meanings)
+            if not self.accumulate(node):
+                self.statement(node)
+        last = expression[-1]
+        if isinstance(last, Assign) and last.name in self.accumulators:
+            raise fault(text, last.at, "the last statement is the result and cannot be one that accumulates")
+        return Program((*values, *expression), self.meanings, self.accumulators)
 
-    def declare(self, node: Node, changed: set[str]) -> None:
+    def declare(self, node: Node, changed: set[str]) -> bool:
+        """Take note of a symbol; return whether it is an accumulator, which has no value to be computed."""
         if isinstance(node, Name):
             self.define(node)
-            return
+            return False
         assert isinstance(node, Assign)
+        if isinstance(node.value, Call) and node.value.name == "global":
+            self.define(node)
+            self.accumulators[node.name] = self.accumulator(node.value)
+            return True
         self.check(node.value)
         self.define(node)
-        value = self.constant(node.value)
+        value = constant(node.value, self.constants)
         if value is not None and node.name not in changed:
             self.constants[node.name] = value
+        return False
+
+    def accumulator(self, node: Call) -> Accumulator:
+        count(node, "global", self.text)
+        op, *rest = node.arguments
+        if not isinstance(op, Text):
+            raise fault(self.text, node.at, "global() wants an operator, + or *, and may have an initial value")
+        initial = constant(rest[0], self.constants) if rest else Accumulator(op.value, 0.0).neutral
+        if initial is None:
+            raise fault(self.text, rest[0].at, "the initial value of global() must be a constant")
+        return Accumulator(op.value, initial)
+
+    def accumulate(self, node: Node) -> bool:
+        """Check a statement that changes an accumulator; return whether it does."""
+        if not isinstance(node, Assign) or node.name not in self.accumulators:
+            return False
+        ways = _UNDOES[self.accumulators[node.name].op]
+        if node.op not in ways:
+            wanted = " or ".join(f"{node.name} {w}= value" for w in ways)
+            raise fault(self.text, node.at, f"{node.name!r} accumulates over all pixels, it can be changed by {wanted}")
+        if isinstance(node.value, Assign):
+            raise fault(self.text, node.value.at, "what is accumulated cannot be an assignment")
+        self.check(node.value)
+        return True
 
     def statement(self, node: Node) -> None:
         if not isinstance(node, Assign):
             self.check(node)
             return
         self.statement(node.value)
+        if node.name in self.accumulators:
+            raise fault(self.text, node.at, f"{node.name!r} accumulates over all pixels, in statements of its own")
         if node.op and node.name not in self.variables:
             raise fault(self.text, node.at, f"{node.name!r} has no value yet that {node.op}= could change")
         self.define(node)
@@ -183,6 +134,11 @@ class _Binder:
         if node.name in self.images:
             self.meanings[id(node)] = self.plane(node)
             return
+        if node.name in self.accumulators:
+            raise fault(
+                self.text, node.at,
+                f"{node.name!r} accumulates over all pixels: it is known when all are done, at the port 'globals'",
+            )  # fmt: skip
         if node.name not in self.variables:
             raise self.unknown(node)
         if node.channel is not None:
@@ -193,14 +149,12 @@ class _Binder:
             hint = ": masks are linked to the mask port of the node"
         elif node.name in ("$A", "$active"):
             hint = ": there is no active image in a graph; link it to the port 'images' and name it"
-        elif ALIASES.get(node.name, node.name) in FUNCTIONS:
+        elif proper(node.name) in FUNCTIONS:
             hint = f": it is a function, write {node.name}(...)"
         else:
-            hint = near(node.name, [*self.images, *self.variables]) or f"; there are {', '.join(self.known())}"
+            known = sorted({*self.images, *self.variables} - {"$target"})
+            hint = near(node.name, [*self.images, *self.variables]) or f"; there are {', '.join(known)}"
         return fault(self.text, node.at, f"{node.name!r} is no image, variable or symbol{hint}")
-
-    def known(self) -> list[str]:
-        return sorted({*self.images, *self.variables} - {"$target"})
 
     def plane(self, node: Name | Call) -> Plane:
         return Plane(self.images[node.name], self.channel(node.channel))
@@ -208,7 +162,7 @@ class _Binder:
     def channel(self, node: Node | None) -> int | None:
         if node is None:
             return None
-        value = self.constant(node)
+        value = constant(node, self.constants)
         if value is None or value != int(value) or value < 0:
             raise fault(self.text, node.at, "a channel index must be a constant whole number from 0 on")
         return int(value)
@@ -220,58 +174,34 @@ class _Binder:
             return set()
         if node.channel is not None:
             raise fault(self.text, node.at, f"{node.name!r} is no image; only images have channels")
-        name = ALIASES.get(node.name, node.name)
-        if name in NOT_AVAILABLE:
-            instead = f": {_INSTEAD[name]}" if name in _INSTEAD else ""
-            raise fault(self.text, node.at, f"{node.name}() is not available in this version{instead}")
+        name = proper(node.name)
         if name not in FUNCTIONS:
-            kind = "is a variable, not a function" if node.name in self.variables else "is no function"
-            hint = near(node.name, [*FUNCTIONS, *ALIASES, *self.images])
-            raise fault(self.text, node.at, f"{node.name!r} {kind}{hint}")
-        self.count(node, name)
+            raise self.no_function(node, name)
+        if name == "global":
+            raise fault(self.text, node.at, "global() declares a symbol: write 'n = global(+)' into symbols")
+        count(node, name, self.text)
         if name in RANDOM:
             self.meanings[id(node)] = self.draws
             self.draws += 1
-        if name == "pixel":
-            return self.pixel(node)
-        if name in WINDOWS:
-            return self.window(node, name)
-        if name == "combine":
-            return self.combine(node)
-        if name in OF_PIXEL or name in OF_FRAME or (name in SETS and len(node.arguments) == 1):
-            return self.of_image(node, name)
-        return set()
+        for names, bound in (
+            (("pixel",), self.pixel), (WINDOWS, self.window), (MOVES, self.window), (("combine",), self.combine),
+            (OF_HEADER, self.header), (OF_SKY, self.sky), (OF_IMAGE, self.of_image),
+        ):  # fmt: skip
+            if name in names:
+                return bound(node, name)
+        return self.of_image(node, name) if name in SETS and len(node.arguments) == 1 else set()
 
-    def count(self, node: Call, name: str) -> None:
-        low, high = self.arity(name)
-        n = len(node.arguments)
-        even_switch = name == "iswitch" and n % 2 == 0
-        one_of_two = name in ("rdist", "pangle") and n == 1
-        if low <= n <= high and not even_switch and not one_of_two:
-            return
-        wanted = str(low) if low == high else f"{low} or more" if high == MANY else f"{low} to {high}"
-        if name == "iswitch":
-            wanted = "pairs of condition and value, and a default"
-        if name in ("rdist", "pangle"):
-            wanted = "0 or 2"
-        raise fault(self.text, node.at, f"{node.name}() wants {wanted} arguments, got {n}")
-
-    def arity(self, name: str) -> tuple[int, int]:
-        for table in (OF_PIXEL, OF_PLACE, RANDOM, WINDOWS):
-            if name in table:
-                return table[name]
-        if name in POINTWISE:
-            return POINTWISE[name].low, POINTWISE[name].high
-        if name in OF_FRAME:
-            return 0, 1
-        if name in SETS:
-            return (2 if name == "sum" else 1), MANY
-        return {"pixel": (3, 4), "combine": (3, 3), "init": (1, 1)}[name]
+    def no_function(self, node: Call, name: str) -> ParameterError:
+        if name in REFUSED:
+            return fault(self.text, node.at, f"{node.name}() is not available: {REFUSED[name]}")
+        kind = "is a variable, not a function" if node.name in self.variables else "is no function"
+        hint = near(node.name, [*FUNCTIONS, *ALIASES, *self.images])
+        return fault(self.text, node.at, f"{node.name!r} {kind}{hint}")
 
     # -- functions of images ----------------------------------------------------------------------
 
-    def image(self, node: Call, place: int = 0) -> Name:
-        argument = node.arguments[place]
+    def image(self, node: Call) -> Name:
+        argument = node.arguments[0]
         if not isinstance(argument, Name) or argument.name not in self.images:
             raise fault(
                 self.text, argument.at,
@@ -286,14 +216,18 @@ class _Binder:
             return set()
         argument = self.image(node)
         plane = self.plane(argument)
-        if name in SETS and name not in STATISTICS:
-            raise fault(self.text, node.at, f"{node.name}() of a whole image is not available in this version")
+        if name in ("Sn", "Qn"):
+            raise fault(
+                self.text, node.at,
+                f"{node.name}() of a whole image looks at all pairs of its pixels, which cannot be done strip by "
+                "strip: a Statistics node measures it, on a grid of pixels where there are too many",
+            )  # fmt: skip
         self.meanings[id(node)] = Statistic(name, plane) if name in SETS else plane
         if name == "normalize":
             self.meanings[id(argument)] = Statistic("min", plane)
         return {id(argument)}
 
-    def combine(self, node: Call) -> set[int]:
+    def combine(self, node: Call, name: str) -> set[int]:
         op = node.arguments[2]
         if not isinstance(op, Call) or op.name not in BLENDS or op.arguments:
             hint = near(op.name, list(BLENDS)) if isinstance(op, Call | Name) else ""
@@ -301,7 +235,7 @@ class _Binder:
         self.meanings[id(node)] = op.name
         return {id(op)}
 
-    def pixel(self, node: Call) -> set[int]:
+    def pixel(self, node: Call, name: str) -> set[int]:
         argument = self.image(node)
         plane = self.plane(argument)
         if len(node.arguments) == 4:
@@ -311,57 +245,38 @@ class _Binder:
 
     def window(self, node: Call, name: str) -> set[int]:
         argument = self.image(node)
-        plane = self.plane(argument)
-        if name == "gconv":
-            sigma, rho, _, eps = self.options(node, (2.0, 1.0, 0.0, 0.01))
-            if rho != 1:
-                raise fault(self.text, node.at, "gconv() with rho other than 1 is not available in this version")
-            if not (sigma > 0 and 0 < eps < 1):
-                raise fault(self.text, node.at, f"gconv() wants sigma > 0 and 0 < eps < 1, got {sigma:g} and {eps:g}")
-            reach = sigma * (-2 * math.log(eps)) ** 0.5
-            weights = tuple(_windows.gaussian(sigma, eps).tolist()) if reach <= _windows.WIDEST else ()
-            radius = math.ceil(reach) if not weights else len(weights) // 2
-            found = Window(plane, radius, weights=weights)
-        else:
-            element, taken = self.element(node)
-            size = self.options(node, (3.0,))[0]
-            if size != int(size) or size < 3 or size % 2 == 0:
-                raise fault(self.text, node.at, f"{node.name}() wants an odd window size from 3 on, got {size:g}")
-            radius = int(size) // 2
-            found = Window(plane, radius, element, (1.0,) * int(size) if name == "bconv" else ())
-            if taken is not None:
-                self.meanings[id(taken)] = element
-        if radius > _windows.WIDEST:
-            wanted = f"at most {_windows.WIDEST} px to each side"
-            raise fault(self.text, node.at, f"the window of {node.name}() may reach {wanted}, got {radius} px")
-        self.meanings[id(node)] = found
+        filters = Filters(self.text, self.constants)
+        if name in MOVES:
+            self.meanings[id(node)] = filters.move(node, name, self.plane(argument))
+            return {id(a) for a in node.arguments}
+        self.meanings[id(node)], selectors = filters.window(node, name, self.plane(argument))
+        self.meanings.update(selectors)
         return {id(a) for a in (argument, *node.arguments[2:]) if isinstance(a, Name | Call)}
 
-    def options(self, node: Call, defaults: tuple[float, ...]) -> tuple[float, ...]:
-        """Return the constant arguments after the image, with *defaults* for those left out."""
-        found = list(defaults)
-        for i, argument in enumerate(node.arguments[1 : 1 + len(defaults)]):
-            value = self.constant(argument)
-            if value is None:
-                raise fault(self.text, argument.at, f"the window of {node.name}() wants constant arguments")
-            found[i] = value
-        return tuple(found)
+    def header(self, node: Call, name: str) -> set[int]:
+        *images, key = node.arguments
+        if not isinstance(key, Text) or not key.value:
+            raise fault(self.text, node.at, f"{name}() wants an image and a key as it is written: {name}($T, EXPTIME)")
+        named = images[0].value if images and isinstance(images[0], Text) else TARGET
+        if named not in self.images:
+            raise fault(self.text, node.at, f"{name}() wants an image before the key, got {named!r}")
+        self.meanings[id(node)] = Header(name, self.images[named], key.value)
+        return set()
 
-    def element(self, node: Call) -> tuple[str, Call | None]:
-        if len(node.arguments) < 3:
-            return "str_square", None
-        given = node.arguments[2]
-        if not isinstance(given, Call) or given.name not in _windows.STRUCTURES or given.arguments:
-            wanted = ", ".join(f"{s}()" for s in _windows.STRUCTURES)
-            raise fault(self.text, given.at, f"{node.name}() wants a structure: {wanted}")
-        return given.name, given
+    def sky(self, node: Call, name: str) -> set[int]:
+        if not node.arguments:
+            self.meanings[id(node)] = Sky(name, TARGET)
+            return set()
+        argument = self.image(node)
+        self.meanings[id(node)] = Sky(name, self.images[argument.name])
+        return {id(argument)}
 
     def sample(self, plane: Plane, node: Call, arguments: tuple[Node, ...]) -> Shifted | Point:
         """Tell a constant place from a constant offset; anything else would need all pixels for each pixel."""
         if len(arguments) != 2:
             n = len(arguments)
             raise fault(self.text, node.at, f"a sample of {plane.image} wants 2 coordinates (x, y), got {n}")
-        places = [self.linear(a, axis) for a, axis in zip(arguments, ("x", "y"), strict=True)]
+        places = [linear(a, axis, self.constants) for a, axis in zip(arguments, ("x", "y"), strict=True)]
         (ax, cx), (ay, cy) = (p if p is not None else (0.5, 0.0) for p in places)
         if (ax, ay) not in ((0, 0), (1, 1)):
             raise fault(
@@ -376,60 +291,3 @@ class _Binder:
         if max(abs(cx), abs(cy)) > FARTHEST_OFFSET:
             raise fault(self.text, node.at, f"offsets may be at most {FARTHEST_OFFSET} px, got ({cx:g}, {cy:g})")
         return Shifted(plane, int(cy), int(cx))
-
-    # -- constants --------------------------------------------------------------------------------
-
-    def constant(self, node: Node) -> float | None:
-        """Return the value of a constant expression, or None."""
-        found = self.linear(node, "")
-        return None if found is None or found[0] != 0 else found[1]
-
-    def linear(self, node: Node, axis: str) -> tuple[float, float] | None:
-        """Return (a, c) if *node* is ``a * axis() + c``; None for all that is not so by its form."""
-        for count, _ in enumerate(walk((node,))):
-            if count >= _LONGEST_OFFSET_EXPRESSION:
-                return None
-        return self._linear(node, axis)
-
-    def _linear(self, node: Node, axis: str) -> tuple[float, float] | None:
-        if isinstance(node, Number):
-            return 0.0, node.value
-        if isinstance(node, Name):
-            value = None if node.channel is not None else self.constants.get(node.name)
-            return None if value is None else (0.0, value)
-        if isinstance(node, Call) and not node.arguments and ALIASES.get(node.name, node.name) == axis:
-            return 1.0, 0.0
-        if isinstance(node, Call) and node.name == "init" and len(node.arguments) == 1:
-            return self._linear(node.arguments[0], axis)
-        if isinstance(node, Unary):
-            inner = self._linear(node.operand, axis)
-            return None if inner is None else _linear_unary(node.op, inner)
-        if isinstance(node, Binary):
-            left, right = self._linear(node.left, axis), self._linear(node.right, axis)
-            return None if left is None or right is None else _linear_binary(node.op, left, right)
-        return None
-
-
-def _linear_unary(op: str, inner: tuple[float, float]) -> tuple[float, float] | None:
-    a, c = inner
-    if op == "-":
-        return -a, -c
-    if op == "+":
-        return inner
-    return (0.0, float(UNARY[op](c))) if a == 0 else None
-
-
-def _linear_binary(
-    op: str, left: tuple[float, float], right: tuple[float, float]
-) -> tuple[float, float] | None:
-    (a, c), (b, d) = left, right
-    if op == "+":
-        return a + b, c + d
-    if op == "-":
-        return a - b, c - d
-    if a == b == 0:
-        value = float(BINARY[op](c, d))
-        return (0.0, value) if abs(value) < float("inf") else None
-    if op == "*" and (a == 0 or b == 0):
-        return a * d + b * c, c * d
-    return None

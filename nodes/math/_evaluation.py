@@ -10,9 +10,11 @@ import numpy.typing as npt
 
 from ...engine.api import Box
 from . import _color, _place, _random, _windows
-from ._binding import OF_FRAME, OF_PIXEL, OF_PLACE, RANDOM, Plane, Point, Program, Shifted, Statistic, Window
-from ._expression import Assign, Binary, Call, Name, Node, Number, Unary
-from ._functions import ALIASES, BINARY, BLENDS, POINTWISE, SETS, UNARY, Value, rescale
+from ._blends import BLENDS
+from ._functions import BINARY, POINTWISE, SETS, UNARY, Value, rescale
+from ._meanings import Header, Moved, Plane, Point, Program, Shifted, Sky, Statistic, Window
+from ._nodes import Assign, Binary, Call, Name, Node, Number, Unary
+from ._signatures import OF_FRAME, OF_PIXEL, OF_PLACE, RANDOM, proper
 
 Floats = npt.NDArray[np.float64]
 
@@ -27,6 +29,9 @@ class Scene(Protocol):
 
     def plane(self, plane: Plane, dy: int = 0, dx: int = 0) -> Floats: ...
     def around(self, plane: Plane, radius: int) -> Floats: ...
+    def moved(self, moved: Moved) -> Floats: ...
+    def sky(self, wanted: Sky) -> Floats: ...
+    def header(self, wanted: Header) -> float: ...
     def nominal(self, image: str) -> int: ...
     def measure_of_frame(self, name: str, image: str) -> float: ...
     def statistic(self, wanted: Statistic) -> float: ...
@@ -35,19 +40,28 @@ class Scene(Protocol):
 
 def evaluate(program: Program, scene: Scene) -> Floats:
     """Return the value of the last statement for every pixel of the scene's box."""
+    return accumulated(program, scene)[0]
+
+
+def accumulated(program: Program, scene: Scene) -> tuple[Floats, dict[str, Floats]]:
+    """Return the value of the last statement, and what each accumulator is given by every pixel."""
     run = _Run(program, scene)
     result: Value = np.float64(0)
     with np.errstate(all="ignore"):
         for statement in program.statements:
             result = run.statement(statement)
     shape = (scene.box.height, scene.box.width)
-    return np.array(np.broadcast_to(np.asarray(result, np.float64), shape))
+
+    def whole(value: Value) -> Floats:
+        return np.array(np.broadcast_to(np.asarray(value, np.float64), shape))
+
+    return whole(result), {name: whole(run.variables[name]) for name in program.accumulators}
 
 
 class _Run:
     def __init__(self, program: Program, scene: Scene) -> None:
         self.meanings, self.scene = program.meanings, scene
-        self.variables: dict[str, Value] = {}
+        self.variables: dict[str, Value] = {n: np.float64(a.neutral) for n, a in program.accumulators.items()}
 
     def statement(self, node: Node) -> Value:
         if isinstance(node, Assign):
@@ -88,11 +102,17 @@ class _Run:
             return self.scene.plane(meaning.plane, meaning.dy, meaning.dx)
         if isinstance(meaning, Window):
             return self.window(node.name, meaning)
+        if isinstance(meaning, Moved):
+            return self.scene.moved(meaning)
+        if isinstance(meaning, Sky):
+            return self.scene.sky(meaning)
+        if isinstance(meaning, Header):
+            return np.float64(self.scene.header(meaning))
         if isinstance(meaning, Point):
             return np.float64(self.scene.point(meaning))
         if isinstance(meaning, Statistic):
             return np.float64(self.scene.statistic(meaning))
-        name = ALIASES.get(node.name, node.name)
+        name = proper(node.name)
         if name in OF_FRAME:
             assert isinstance(meaning, Plane)
             return np.float64(self.scene.measure_of_frame(name, meaning.image))
@@ -132,9 +152,18 @@ class _Run:
 
     def window(self, name: str, window: Window) -> Value:
         padded = self.scene.around(window.plane, window.radius)
+        if window.kernel:
+            size = 2 * window.radius + 1
+            kernel = np.array(window.kernel).reshape(size, size)
+            mean = name == "gconv"
+            return _windows.kernel_mean(padded, kernel) if mean else _windows.kernel_convolved(padded, kernel)
+        if name == "lvar":
+            return _windows.local_variance(padded, np.array(window.weights))
         if window.weights:
             return _windows.convolved(padded, np.array(window.weights))
         kind = {"medfilt": "med", "erosion": "min", "dilation": "max"}[name]
+        if kind == "med" and window.structure == "str_threeway":
+            return _windows.three_ways(padded, window.radius)
         return _windows.ordered(padded, _windows.structure(window.structure, window.radius), kind)
 
     def random(self, name: str, draw: int, arguments: list[Value]) -> Value:

@@ -14,6 +14,7 @@ from difflib import get_close_matches
 from functools import lru_cache
 
 from ...engine.api import ParameterError
+from ._nodes import Assign, Binary, Call, Name, Node, Number, Text, Unary
 
 LONGEST = 50_000
 DEEPEST = 80
@@ -29,6 +30,9 @@ UNARY = ("~", "-", "+", "!")
 ASSIGNMENTS = (
     "=", "+=", "-=", "*=", "/=", "^=", "%=", "--=", "&=", "!&=", "|=", "!|=", "&|=", "!&|=", "&&=", "||=",
 )  # fmt: skip
+VERBATIM = ("keyword_value", "keyword_defined", "property_value", "property_defined")
+"""Functions whose arguments are taken as they are written: CCD-TEMP and Instrument:ExposureTime are no expressions."""
+_VERBATIM = re.compile(r"(?:" + "|".join(VERBATIM) + r")\s*\(([^()]*)\)")
 _PUNCTUATION = ("(", ")", "[", "]", ",", ";")
 _SYMBOLS = sorted({*LEVEL, *UNARY, *ASSIGNMENTS, *_PUNCTUATION}, key=len, reverse=True)
 _TOKEN = re.compile(
@@ -40,85 +44,10 @@ _TOKEN = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
-    """Part of an expression; `at` is its place in the text."""
-
-    at: int
-
-
-@dataclass(frozen=True, slots=True)
-class Number(Node):
-    value: float
-
-
-@dataclass(frozen=True, slots=True)
-class Name(Node):
-    """A variable or an image; *channel* is the expression in brackets."""
-
-    name: str
-    channel: Node | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Unary(Node):
-    op: str
-    operand: Node
-
-
-@dataclass(frozen=True, slots=True)
-class Binary(Node):
-    op: str
-    left: Node
-    right: Node
-
-
-@dataclass(frozen=True, slots=True)
-class Call(Node):
-    """A function, or the sample of an image at another place; *channel* as in `Name`."""
-
-    name: str
-    arguments: tuple[Node, ...]
-    channel: Node | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Assign(Node):
-    """``name op= value``; *op* is the operator without its equals sign, empty for plain assignment."""
-
-    name: str
-    op: str
-    value: Node
-
-
-@dataclass(frozen=True, slots=True)
 class Token:
     kind: str
     text: str
     at: int
-
-
-def children(node: Node) -> tuple[Node, ...]:
-    """Return the direct parts of *node*."""
-    if isinstance(node, Unary):
-        return (node.operand,)
-    if isinstance(node, Binary):
-        return node.left, node.right
-    if isinstance(node, Assign):
-        return (node.value,)
-    if isinstance(node, Call):
-        return (*node.arguments, *(() if node.channel is None else (node.channel,)))
-    if isinstance(node, Name) and node.channel is not None:
-        return (node.channel,)
-    return ()
-
-
-def walk(nodes: tuple[Node, ...]) -> Iterator[Node]:
-    """Yield all parts of *nodes*, without recursion: sums of a thousand terms are deep trees."""
-    waiting = list(reversed(nodes))
-    while waiting:
-        node = waiting.pop()
-        yield node
-        waiting.extend(reversed(children(node)))
 
 
 def fault(text: str, at: int, message: str) -> ParameterError:
@@ -152,7 +81,23 @@ def tokens(text: str) -> list[Token]:
         if match.lastgroup != "space":
             found.append(Token(str(match.lastgroup), match.group(), at))
         at = match.end()
+        verbatim = _VERBATIM.match(text, match.start()) if match.lastgroup == "name" else None
+        if verbatim is not None and match.group() in VERBATIM:
+            found += _verbatim(verbatim)
+            at = verbatim.end()
     return [*found, Token("end", "", len(text))]
+
+
+def _verbatim(call: re.Match[str]) -> list[Token]:
+    """Return the tokens after the name of a function whose arguments are texts."""
+    found = [Token("symbol", "(", call.start(1) - 1)]
+    at = call.start(1)
+    for piece in call.group(1).split(",") if call.group(1).strip() else ():
+        if len(found) > 1:
+            found.append(Token("symbol", ",", at - 1))
+        found.append(Token("text", piece.strip().strip("\"'"), at + len(piece) - len(piece.lstrip())))
+        at += len(piece) + 1
+    return [*found, Token("symbol", ")", call.end() - 1)]
 
 
 class _Parser:
@@ -235,6 +180,9 @@ class _Parser:
             if value == float("inf"):
                 raise fault(self.text, token.at, f"{token.text} is too large for a number")
             return Number(token.at, value)
+        if token.kind == "text":
+            self.place += 1
+            return Text(token.at, token.text)
         if token.kind == "name":
             return self.named()
         if self.taken("("):
@@ -254,7 +202,13 @@ class _Parser:
         if not self.taken("("):
             return Name(token.at, token.text, channel)
         arguments: list[Node] = []
-        if not self.taken(")"):
+        if token.text == "global" and (op := self.taken("+", "*")):
+            arguments.append(Text(op.at, op.text))
+            if not self.taken(")"):
+                self.expect(",", "before the initial value")
+                arguments.append(self.binary(0))
+                self.expect(")", "after the initial value")
+        elif not self.taken(")"):
             arguments.append(self.binary(0))
             while self.taken(","):
                 arguments.append(self.binary(0))

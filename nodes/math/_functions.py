@@ -170,6 +170,10 @@ def _median_deviation(s: npt.NDArray[np.float64]) -> Value:
     return np.median(np.abs(s - np.median(s, axis=0)), axis=0)
 
 
+def _greatest_deviation(s: npt.NDArray[np.float64]) -> Value:
+    return np.abs(s - np.median(s, axis=0)).max(axis=0)
+
+
 def biweight_midvariance(s: npt.NDArray[np.float64]) -> Value:
     """Return n Σ d²(1-y²)⁴ / (Σ (1-y²)(1-5y²))², y = d / (9 MAD), over |y| < 1; 0 where MAD is 0."""
     d = s - np.median(s, axis=0)
@@ -230,6 +234,7 @@ SETS: dict[str, Callable[..., Value]] = {
     "var": _over_set(lambda s: s.var(axis=0, ddof=1)),
     "adev": _over_set(lambda s: np.abs(s - np.median(s, axis=0)).mean(axis=0)),
     "mdev": _over_set(_median_deviation),
+    "maxdev": _over_set(_greatest_deviation),
     "bwmv": _over_set(biweight_midvariance),
     "pbmv": _over_set(percentage_bend_midvariance),
     "Sn": _over_set(_sn),
@@ -238,41 +243,7 @@ SETS: dict[str, Callable[..., Value]] = {
 """Functions of two or more values; with one image they are statistics of that image."""
 
 
-# -- blending -------------------------------------------------------------------------------------
-
-_TINY = 1e-10
-
-
-def _over(a: Value, b: Value) -> Value:
-    """Return a / b, with a tiny divisor in place of 0."""
-    return a / np.where(np.abs(b) < _TINY, _TINY, b)
-
-
-BLENDS: dict[str, Callable[[Value, Value], Value]] = {
-    "op_add": lambda a, b: a + b,
-    "op_sub": lambda a, b: a - b,
-    "op_mul": lambda a, b: a * b,
-    "op_div": divide,
-    "op_pow": lambda a, b: np.power(a, b),
-    "op_dif": lambda a, b: np.abs(a - b),
-    "op_min": np.minimum,
-    "op_max": np.maximum,
-    "op_atan2": np.arctan2,
-    "op_mov": lambda a, b: b + 0 * a,
-    "op_screen": lambda a, b: 1 - (1 - a) * (1 - b),
-    "op_overlay": lambda a, b: np.where(a <= 0.5, 2 * a * b, 1 - (1 - 2 * (a - 0.5)) * (1 - b)),
-    "op_soft_light": lambda a, b: (1 - 2 * b) * a**2 + 2 * a * b,
-    "op_hard_light": lambda a, b: np.where(b > 0.5, 1 - (1 - a) * (1 - 2 * (b - 0.5)), 2 * a * b),
-    "op_vivid_light": lambda a, b: np.where(
-        b < 0.5, np.maximum(0, 1 - _over(1 - a, 2 * b)), np.minimum(1, _over(a, 2 * (1 - b)))
-    ),
-    "op_linear_light": lambda a, b: a + 2 * b - 1,
-    "op_pin_light": lambda a, b: np.where(b > 0.5, np.maximum(a, 2 * (b - 0.5)), np.minimum(a, 2 * b)),
-    "op_color_burn": lambda a, b: 1 - np.minimum(1, _over(1 - a, b)),
-    "op_linear_burn": lambda a, b: a + b - 1,
-    "op_color_dodge": lambda a, b: np.minimum(1, _over(a, 1 - b)),
-    "op_exclusion": lambda a, b: 0.5 - 2 * (a - 0.5) * (b - 0.5),
-}
+# -- tables ----------------------------------------------------------------------------------------
 
 POINTWISE: dict[str, Function] = {
     "abs": Function(1, 1, np.abs),
@@ -313,6 +284,7 @@ POINTWISE: dict[str, Function] = {
 ALIASES = {
     "avg": "mean", "Mean": "mean", "median": "med", "Med": "med", "minimum": "min", "maximum": "max",
     "stdDev": "sdev", "StdDev": "sdev", "variance": "var", "modulus": "mod", "avgDev": "adev",
+    "maxDev": "maxdev", "MaxDev": "maxdev",
     "MTF": "mtf", "Pi": "pi", "PI": "pi", "rnd": "random", "w": "width", "h": "height",
     "numberOfChannels": "channels", "xpos": "x", "ypos": "y", "r": "rdist",
     "n": "channels", "a": "pangle",

@@ -10,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ...engine.api import Again, Box, Frame, Summaries, Summary, Tile
-from ._binding import Point, Statistic
+from ._meanings import Accumulator, Point, Program, Statistic
 
 Floats = npt.NDArray[np.float64]
-SECOND_PASS = frozenset({"adev", "mod", "bwmv"})
-"""Statistics that need the median, the MAD or a sign first known."""
+SECOND_PASS = frozenset({"adev", "mod", "bwmv", "pbmv"})
+"""Statistics that need the median, the MAD, the bend or a sign first known."""
 _SUMMARIES = Summaries(mad=True)
+_BENT_SUMMARIES = Summaries(mad=True, bend=0.8)
 
 
 def normalised(plane: npt.NDArray[np.float32], frame: Frame) -> Floats:
@@ -28,13 +29,20 @@ def point_key(image: str, channel: int, y: int, x: int) -> str:
     return f"{image} {channel} {y} {x}"
 
 
-def start(wanted: Iterable[str]) -> dict[str, Any]:
-    """Return the state of the first pass: the images to be summarised."""
-    return {"pass": "order", "images": {name: None for name in sorted(set(wanted))}, "done": {}}
+def start(wanted: Iterable[Statistic]) -> dict[str, Any]:
+    """Return the state of the first pass: the images to be summarised, and those of them with their bend."""
+    statistics = list(wanted)
+    images = sorted({s.plane.image for s in statistics})
+    bent = sorted({s.plane.image for s in statistics if s.kind == "pbmv"})
+    return {"pass": "order", "images": dict.fromkeys(images), "bent": bent, "done": {}}
+
+
+def _summaries(name: str, state: Mapping[str, Any]) -> Summaries:
+    return _BENT_SUMMARIES if name in state["bent"] else _SUMMARIES
 
 
 def measure_order(tiles: Mapping[str, Tile], state: Mapping[str, Any], box: Box) -> dict[str, Any]:
-    return {name: _SUMMARIES.measure(tiles[name], again, box) for name, again in state["images"].items()}
+    return {name: _summaries(name, state).measure(tiles[name], a, box) for name, a in state["images"].items()}
 
 
 def finish_order(
@@ -44,11 +52,11 @@ def finish_order(
     images: dict[str, Any] = {}
     done = dict(state["done"])
     for name, again in state["images"].items():
-        found = _SUMMARIES.finish(partial[name], again)
+        found = _summaries(name, state).finish(partial[name], again)
         if isinstance(found, Again):
             images[name] = found.state
         else:
-            done[name] = [_plain(s, frames[name]) for s in found]
+            done[name] = [_plain(s, frames[name]) | _bend(s, name in state["bent"]) for s in found]
     return {**state, "images": images, "done": done}, not images
 
 
@@ -75,15 +83,34 @@ def _plain(s: Summary, frame: Frame) -> dict[str, float]:
     }
 
 
+def _bend(s: Summary, wanted: bool) -> dict[str, float]:
+    """Return what the percentage bend midvariance needs, in physical units, in which it is exact."""
+    return {"physical_med": s.median, "physical_bend": s.bend} if wanted else {}
+
+
 # -- sums about the median ------------------------------------------------------------------------
 
 
 def measure_sums(tiles: Mapping[str, Tile], frames: Mapping[str, Frame], done: Mapping[str, Any]) -> dict[str, Any]:
-    """Return for each image and channel Σ|x - med|, Σ|x| and the two sums of the biweight midvariance."""
+    """Return for each image and channel Σ|x - med|, Σ|x| and the two sums of each midvariance."""
     return {
-        name: [_sums(normalised(p, frames[name]), k) for p, k in zip(tiles[name], known, strict=True)]
+        name: [
+            [*_sums(normalised(p, frames[name]), k), *_bent_sums(p, k)]
+            for p, k in zip(tiles[name], known, strict=True)
+        ]
         for name, known in done.items()
     }
+
+
+def _bent_sums(plane: npt.NDArray[np.float32], known: Mapping[str, float]) -> list[float]:
+    """Return Σψ(y)² and how many |y| are below 1, y the deviation in units of the bend."""
+    if not known.get("physical_bend", 0.0) > 0.0:
+        return [0.0, 0.0]
+    x = plane[np.isfinite(plane)].astype(np.float64)
+    d = np.abs(x - known["physical_med"])
+    inside = d < known["physical_bend"]
+    y2 = (d[inside] / known["physical_bend"]) ** 2
+    return [float(y2.sum()) + float(np.count_nonzero(~inside)), float(np.count_nonzero(inside))]
 
 
 def _sums(x: Floats, known: Mapping[str, float]) -> list[float]:
@@ -103,17 +130,21 @@ def merge_sums(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def finish_sums(partial: Mapping[str, Any], done: Mapping[str, Any]) -> dict[str, Any]:
+def finish_sums(
+    partial: Mapping[str, Any], done: Mapping[str, Any], frames: Mapping[str, Frame]
+) -> dict[str, Any]:
     """Return the statistics with those that needed the sums."""
     found: dict[str, Any] = {}
     for name, known in done.items():
         found[name] = []
-        for k, (deviations, absolutes, top, bottom) in zip(known, partial[name], strict=True):
+        span = frames[name].hi - frames[name].lo
+        for k, (deviations, absolutes, top, bottom, bent, short) in zip(known, partial[name], strict=True):
             n = k["count"]
             more = {
                 "adev": deviations / n if n else math.nan,
                 "mod": absolutes,
                 "bwmv": n * top / bottom**2 if bottom else 0.0,
+                "pbmv": n * (k.get("physical_bend", 0.0) / span) ** 2 * bent / short**2 if short else 0.0,
             }
             found[name].append({**k, **more})
     return found
@@ -135,6 +166,31 @@ def measure_points(
             sample = tiles[point.plane.image][channel, y - box.y0 : y - box.y0 + 1, x - box.x0 : x - box.x0 + 1]
             found[point_key(point.plane.image, channel, point.y, point.x)] = float(normalised(sample, frame)[0, 0])
     return found
+
+
+def measure_results(
+    programs: Mapping[int, Program], results: Mapping[int, tuple[Floats, Mapping[str, Floats]]], nominal: int
+) -> dict[str, Any]:
+    """Return the range of the *results* of nominal channels, and what each accumulator got in each channel."""
+    found: dict[str, Any] = {"range": extremes([r for c, (r, _) in results.items() if c < nominal]), "globals": {}}
+    for channel, program in programs.items():
+        for name, how in program.accumulators.items():
+            found["globals"].setdefault(name, []).append(_joined(results[channel][1][name], how))
+    return found
+
+
+def _joined(given: Floats, how: Accumulator) -> float:
+    present = given[np.isfinite(given)]
+    return float(present.sum() if how.op == "+" else present.prod())
+
+
+def merge_results(a: dict[str, Any], b: dict[str, Any], how: Mapping[str, Accumulator]) -> dict[str, Any]:
+    low, high = zip(a["range"], b["range"], strict=True)
+    joined = {
+        name: [how[name].joined(p, q) for p, q in zip(given, b["globals"][name], strict=True)]
+        for name, given in a["globals"].items()
+    }
+    return {"range": [min(low), max(high)], "globals": joined}
 
 
 def extremes(values: Sequence[Floats]) -> list[float]:

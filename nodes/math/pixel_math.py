@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import reduce
 from typing import Any, Literal
 
 import numpy as np
@@ -11,15 +12,18 @@ import numpy.typing as npt
 
 from ...engine.api import Again, Box, Frame, Known, ParameterError, Port, Process, Tile, param
 from . import _measuring as measuring
-from ._binding import FUNCTIONS, TARGET, Plane, Point, Program, Shifted, Statistic, Window, bind
-from ._evaluation import evaluate
-from ._functions import ALIASES
+from ._binding import bind
+from ._evaluation import accumulated, evaluate
+from ._meanings import TARGET, Accumulator, Point, Program, Statistic
+from ._scene import Scene, channel_of, check, joined, needed
+from ._signatures import FUNCTIONS, proper
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")
+_NOTHING = Box(0, 0, 0, 0)
 _LARGEST_SAMPLE = float(np.finfo(np.float32).max)
 
 
-class PixelMath(Process, id="math.pixel_math", version=1):
+class PixelMath(Process, id="math.pixel_math", version=2):
     """Compute each pixel from an expression over images, such as ``$T - med($T) + k``.
 
     The expression language is that of PixInsight's PixelMath; samples are fractions of each image's bounds
@@ -32,11 +36,24 @@ class PixelMath(Process, id="math.pixel_math", version=1):
     ``;``, variables are assigned with ``=``, and the last value is the result. Random numbers depend on seed
     and place of a pixel only, neighbouring strips do not matter. A missing operand makes a
     missing result; quotients by zero give the largest number.
+
+    ``translate(id, dx, dy)``, ``rotate(id, degrees[, x, y])`` (about the centre or a pixel), ``urotate`` (the
+    turned image from its own upper left corner) and the mirrors move an image: counter-clockwise for rows that
+    run downwards, between pixels by the clamped bicubic spline, black beyond the image. ``kconv`` divides by
+    the sum of its weights unless that is 0. ``keyword_value(id, CCD-TEMP)`` and ``property_value`` read
+    numbers from headers, ``ra()`` and ``dec()`` degrees from a gnomonic solution (also with SIP), ``rra()`` the
+    right ascension from its reference point, without the jump at 0 h. A symbol ``n = global(+)`` (or ``*``, and an
+    initial value) accumulates what statements ``n += value`` say in all pixels; the port `globals` gives
+    its sums in each channel.
     """
 
     inputs = (
         Port("image", doc="the target, $T"),
         Port("images", many=True, optional=True, doc="further images, called by names"),
+    )
+    outputs = (
+        Port("image", doc="the result"),
+        Port("globals", "measures", doc="what accumulating symbols amount to, one number for each channel"),
     )
     edge = "nearest"
 
@@ -68,7 +85,7 @@ class PixelMath(Process, id="math.pixel_math", version=1):
                 raise ParameterError(
                     f"PixelMath: names must be different identifiers (letters, digits, _), got {self.names}"
                 )
-            if ALIASES.get(name, name) in FUNCTIONS:
+            if proper(name) in FUNCTIONS:
                 raise ParameterError(f"PixelMath: {name!r} is a function and cannot be the name of an image")
         for low, high, what in (
             (self.rescale_lower, self.rescale_upper, "rescale"),
@@ -76,12 +93,8 @@ class PixelMath(Process, id="math.pixel_math", version=1):
         ):
             if low >= high:
                 raise ParameterError(f"PixelMath: {what}_lower must be below {what}_upper, got {low:g} and {high:g}")
-        programs = [self.program(text) for text in self._texts()]
-        if self.rescale and any(True for p in programs for _ in p.neighbours()):
-            raise ParameterError(
-                "PixelMath: rescale measures the result tile by tile, where neighbours, as of id(x() + 1, y()) or "
-                "gconv(id), are not at hand; switch rescale off and put a Rescale node after this one"
-            )
+        for text in self._texts():
+            self.program(text)
 
     def _texts(self) -> list[str]:
         if self.use_single_expression:
@@ -127,20 +140,29 @@ class PixelMath(Process, id="math.pixel_math", version=1):
                     f"{target.width} x {target.height}"
                 )
         for channel, program in self.programs(target).items():
-            for plane in _planes(program):
-                _channel(plane, frames[plane.image], channel, target)
+            check(program, frames, channel)
         return target if self.output_state == "same" else target.with_(state=self.output_state)
 
-    def needs(self, box: Box, port: str, known: Known) -> Box:
-        target = known.of("image")
-        found = box
-        for program in self.programs(target).values():
-            for near in program.neighbours():
-                around = box.grow(near.radius) if isinstance(near, Window) else box.shift(near.dy, near.dx)
-                seen = _clamped(around, target)
-                found = Box(
-                    min(found.y0, seen.y0), min(found.x0, seen.x0), max(found.y1, seen.y1), max(found.x1, seen.x1)
-                )
+    def needs(self, box: Box, port: str, known: Known) -> Box | tuple[Box, ...]:
+        results = known.state is not None and known.state["pass"] == "results"
+        if known.measured is None and not results and self.measures(known):
+            return box  # images are measured as they are; only results see neighbours
+        boxes = self._needed(box, known)
+        if port == "image":
+            return boxes[TARGET]
+        return tuple(boxes[name] for name in self.names) if self.names else box
+
+    def _needed(self, box: Box, known: Known) -> dict[str, Box]:
+        """Return which pixels of each image the result in *box* depends on."""
+        frames = self.frames(known)
+        target = frames[TARGET]
+        programs = self.programs(target)
+        found: dict[str, Box] = {}
+        for name, frame in frames.items():
+            boxes = [b for p in programs.values() if (b := needed(p, name, box, frame)) is not None]
+            if name == TARGET and len(programs) < target.channels:
+                boxes.append(box)  # channels that stay as they are
+            found[name] = reduce(joined, boxes) if boxes else box if name == TARGET else _NOTHING
         return found
 
     # -- what is measured first -------------------------------------------------------------------
@@ -159,7 +181,14 @@ class PixelMath(Process, id="math.pixel_math", version=1):
 
     def measures(self, known: Known) -> bool:
         statistics, points = self.wanted(known.of("image"))
-        return bool(statistics or points or self.rescale)
+        return bool(statistics or points or self._results_are_measured(known.of("image")))
+
+    def _accumulators(self, target: Frame) -> Mapping[str, Accumulator]:
+        # Symbols are the same in every channel.
+        return next((p.accumulators for p in self.programs(target).values()), {})
+
+    def _results_are_measured(self, target: Frame) -> bool:
+        return self.rescale or bool(self._accumulators(target))
 
     def measure(self, known: Known, image: Tile, images: tuple[Tile, ...] | None) -> dict[str, Any]:
         frames = self.frames(known)
@@ -172,28 +201,27 @@ class PixelMath(Process, id="math.pixel_math", version=1):
             }
         if state["pass"] == "sums":
             return measuring.measure_sums(tiles, frames, state["done"])
-        target = frames[TARGET]
-        results = [
-            evaluate(program, _Scene(self, frames, tiles, state, known.box, known.box, channel))
-            for channel, program in self.programs(target).items()
-            if channel < target.nominal
-        ]
-        return {"range": measuring.extremes(results)}
+        programs, origins = self.programs(frames[TARGET]), self._needed(known.box, known)
+        results = {
+            channel: accumulated(p, Scene(frames, tiles, state, known.box, origins, channel, self.seed))
+            for channel, p in programs.items()
+        }
+        return measuring.measure_results(programs, results, frames[TARGET].nominal)
 
     def merge(self, a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
         if "order" in a:
             return {"order": measuring.merge_order(a["order"], b["order"]), "points": {**a["points"], **b["points"]}}
         if "range" in a:
-            low, high = zip(a["range"], b["range"], strict=True)
-            return {"range": [min(low), max(high)]}
+            how = self.program(self._texts()[0]).accumulators
+            return measuring.merge_results(a, b, how)
         return measuring.merge_sums(a, b)
 
     def finish(self, partial: dict[str, Any], known: Known) -> Any:
         frames = self.frames(known)
         statistics, _ = self.wanted(frames[TARGET])
         state = known.state or self._first(frames[TARGET])
-        if state["pass"] == "range":
-            return {"done": state["done"], "points": state["points"], "range": partial["range"]}
+        if state["pass"] == "results":
+            return {"done": state["done"], "points": state["points"], **self._told(partial, frames[TARGET])}
         if state["pass"] == "order":
             points = partial["points"] or state.get("points", {})
             state, complete = measuring.finish_order(partial["order"], {**state, "points": points}, frames)
@@ -202,19 +230,29 @@ class PixelMath(Process, id="math.pixel_math", version=1):
             if measuring.needs_sums(statistics):
                 return Again({**state, "pass": "sums"})
         else:
-            state = {**state, "done": measuring.finish_sums(partial, state["done"])}
-        if self.rescale:
-            return Again({**state, "pass": "range"})
+            state = {**state, "done": measuring.finish_sums(partial, state["done"], frames)}
+        if self._results_are_measured(frames[TARGET]):
+            return Again({**state, "pass": "results"})
         return {"done": state["done"], "points": state["points"]}
+
+    def _told(self, partial: Mapping[str, Any], target: Frame) -> dict[str, Any]:
+        how = self._accumulators(target)
+        totals = {
+            name: [how[name].joined(how[name].initial, given) for given in partial["globals"][name]] for name in how
+        }
+        return {"range": partial["range"], **({"globals": totals} if how else {})}
+
+    def value(self, port: str, measured: Any) -> Any:
+        return (measured or {}).get("globals", {}) if port == "globals" else measured
 
     def _first(self, target: Frame) -> dict[str, Any]:
         statistics, _ = self.wanted(target)
-        return measuring.start(s.plane.image for s in statistics)
+        return measuring.start(statistics)
 
     def _points(self, frames: Mapping[str, Frame]) -> list[tuple[Point, int]]:
         target = frames[TARGET]
         found = self.wanted(target)[1]
-        return [(p, _channel(p.plane, frames[p.plane.image], c, target)) for p, c in found]
+        return [(p, channel_of(p.plane, frames[p.plane.image], c, target)) for p, c in found]
 
     # -- the arithmetic ---------------------------------------------------------------------------
 
@@ -222,19 +260,16 @@ class PixelMath(Process, id="math.pixel_math", version=1):
         frames = self.frames(known)
         target = frames[TARGET]
         tiles = dict(zip(frames, (image, *(images or ())), strict=True))
-        origin = self.needs(known.box, "image", known)
+        origins = self._needed(known.box, known)
+        kept = known.box.shift(-origins[TARGET].y0, -origins[TARGET].x0)
         measured = known.measured or {}
         out = np.empty((target.channels, known.box.height, known.box.width), np.float32)
         programs = self.programs(target)
         for channel in range(target.channels):
             if channel not in programs:
-                out[channel] = image[
-                    channel,
-                    known.box.y0 - origin.y0 : known.box.y1 - origin.y0,
-                    known.box.x0 - origin.x0 : known.box.x1 - origin.x0,
-                ]
+                out[channel] = image[channel, kept.y0 : kept.y1, kept.x0 : kept.x1]
                 continue
-            scene = _Scene(self, frames, tiles, measured, known.box, origin, channel)
+            scene = Scene(frames, tiles, measured, known.box, origins, channel, self.seed)
             result = self._limited(evaluate(programs[channel], scene), measured, channel < target.nominal)
             with np.errstate(over="ignore", invalid="ignore"):
                 physical = target.lo + result * (target.hi - target.lo)
@@ -253,95 +288,3 @@ class PixelMath(Process, id="math.pixel_math", version=1):
         if self.truncate:
             return np.clip(result, self.truncate_lower, self.truncate_upper)
         return result
-
-
-def _planes(program: Program) -> list[Plane]:
-    """Return every plane that *program* refers to in any way."""
-    found = []
-    for meaning in program.meanings.values():
-        if isinstance(meaning, Plane):
-            found.append(meaning)
-        elif isinstance(meaning, Shifted | Window | Point | Statistic):
-            found.append(meaning.plane)
-    return found
-
-
-def _channel(plane: Plane, frame: Frame, current: int, target: Frame) -> int:
-    """Return the channel of *frame* that *plane* means in the expression of channel *current*."""
-    if plane.channel is not None:
-        if plane.channel >= frame.channels:
-            raise ParameterError(
-                f"PixelMath: {plane.image}[{plane.channel}] does not exist: the image has {frame.channels} channels, "
-                "counted from 0"
-            )
-        return plane.channel
-    if current < target.nominal and frame.nominal == 1:
-        return 0
-    if current >= frame.channels:
-        raise ParameterError(
-            f"PixelMath: {plane.image} has {frame.channels} channels and none for channel {current} of the target; "
-            f"write {plane.image}[0] for its first"
-        )
-    return current
-
-
-def _clamped(box: Box, frame: Frame) -> Box:
-    """Return the pixels of *frame* that stand for *box* when places outside are clamped to the border."""
-    y0, x0 = min(max(box.y0, 0), frame.height - 1), min(max(box.x0, 0), frame.width - 1)
-    return Box(y0, x0, min(max(box.y1, 1), frame.height), min(max(box.x1, 1), frame.width))
-
-
-class _Scene:
-    """What an expression sees in one box of one channel."""
-
-    def __init__(
-        self, process: PixelMath, frames: Mapping[str, Frame], tiles: Mapping[str, Tile],
-        measured: Mapping[str, Any], box: Box, origin: Box, channel: int,
-    ) -> None:  # fmt: skip
-        self.frames, self.tiles, self.measured = frames, tiles, measured
-        self.box, self.origin, self.channel, self.seed = box, origin, channel, process.seed
-        self.target = frames[TARGET]
-        self.size = self.target.height, self.target.width
-        self._seen: dict[tuple[Plane, int, int], npt.NDArray[np.float64]] = {}
-
-    def _of(self, plane: Plane) -> int:
-        return _channel(plane, self.frames[plane.image], self.channel, self.target)
-
-    def plane(self, plane: Plane, dy: int = 0, dx: int = 0) -> npt.NDArray[np.float64]:
-        key = (plane, dy, dx)
-        if key not in self._seen:
-            self._seen[key] = self._view(plane, dy, dx)
-        return self._seen[key]
-
-    def _view(self, plane: Plane, dy: int, dx: int) -> npt.NDArray[np.float64]:
-        return self._part(plane, self.box.shift(dy, dx))
-
-    def around(self, plane: Plane, radius: int) -> npt.NDArray[np.float64]:
-        return self._part(plane, self.box.grow(radius))
-
-    def _part(self, plane: Plane, box: Box) -> npt.NDArray[np.float64]:
-        """Return the samples of *box*, the border pixels standing for those outside the image."""
-        tile = self.tiles[plane.image][self._of(plane)]
-        rows = np.clip(np.arange(box.y0, box.y1), 0, self.size[0] - 1) - self.origin.y0
-        columns = np.clip(np.arange(box.x0, box.x1), 0, self.size[1] - 1) - self.origin.x0
-        inside = rows[-1] - rows[0] + 1 == len(rows) and columns[-1] - columns[0] + 1 == len(columns)
-        # With no border in sight, a view will do.
-        place = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] if inside else np.ix_(rows, columns)
-        return measuring.normalised(tile[place], self.frames[plane.image])
-
-    def nominal(self, image: str) -> int:
-        return self.frames[image].nominal
-
-    def measure_of_frame(self, name: str, image: str) -> float:
-        frame = self.frames[image]
-        return float({
-            "width": frame.width, "height": frame.height, "area": frame.width * frame.height,
-            "channels": frame.channels, "iscolor": frame.nominal == 3,
-        }[name])  # fmt: skip
-
-    def statistic(self, wanted: Statistic) -> float:
-        return float(self.measured["done"][wanted.plane.image][self._of(wanted.plane)][wanted.kind])
-
-    def point(self, wanted: Point) -> float:
-        key = measuring.point_key(wanted.plane.image, self._of(wanted.plane), wanted.y, wanted.x)
-        return float(self.measured["points"][key])

@@ -12,7 +12,7 @@ import pytest
 from lerarlink.engine.frame import Frame
 from lerarlink.engine.fuse import run_pixel
 from lerarlink.engine.process import Again, Known, Process
-from lerarlink.engine.region import strips
+from lerarlink.engine.region import Box, strips
 
 
 def frame_of(image: np.ndarray, **words: Any) -> Frame:
@@ -29,7 +29,8 @@ def measured(process: Process, known: Known, tiles: list[Any], rows: int) -> Any
         partial = None
         for box in strips(known.of("image").box, rows):
             now = replace(known, box=box, state=state)
-            part = process.measure(now, *(_cut(t, box) for t in tiles))
+            boxes = [process.needs(box, p.name, now) for p in process.inputs]
+            part = process.measure(now, *(_cut(t, b) for t, b in zip(tiles, boxes, strict=True)))
             partial = part if partial is None else process.merge(partial, part)
         found = process.finish(partial, replace(known, state=state))
         if not isinstance(found, Again):
@@ -41,7 +42,8 @@ def _cut(tile: Any, box: Any) -> Any:
     if tile is None:
         return None
     if isinstance(tile, tuple):
-        return tuple(_cut(t, box) for t in tile)
+        boxes = [box] * len(tile) if isinstance(box, Box) else box
+        return tuple(_cut(t, b) for t, b in zip(tile, boxes, strict=True))
     return np.ascontiguousarray(tile[:, box.y0 : box.y1, box.x0 : box.x1])
 
 
@@ -82,3 +84,13 @@ def render() -> Callable[..., np.ndarray]:
 @pytest.fixture
 def source_frame() -> Callable[..., Frame]:
     return frame_of
+
+
+@pytest.fixture
+def measure_by_hand() -> Callable[..., Any]:
+    """Measure a process of one image on a grid of strips of 4 rows."""
+
+    def value(process: Process, image: np.ndarray) -> Any:
+        return measured(process, Known(frames={"image": frame_of(image)}), [image, None][: len(process.inputs)], 4)
+
+    return value

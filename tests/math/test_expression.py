@@ -23,14 +23,14 @@ HUGE = np.finfo(float).max
 def value(text: str, symbols: str = "", target: float = 0.25) -> float:
     """The value of *text* at a pixel of *target*, before any truncation, in double precision."""
     from lerarlink.engine.region import Box
-    from lerarlink.nodes.math._binding import TARGET
     from lerarlink.nodes.math._evaluation import evaluate
-    from lerarlink.nodes.math.pixel_math import _Scene
+    from lerarlink.nodes.math._meanings import TARGET
+    from lerarlink.nodes.math._scene import Scene
 
     process = PixelMath(expression=text, symbols=symbols)
     frame, box = Frame(width=1, height=1), Box(0, 0, 1, 1)
     tile = np.full((1, 1, 1), target, np.float32)
-    scene = _Scene(process, {TARGET: frame}, {TARGET: tile}, {}, box, box, 0)
+    scene = Scene({TARGET: frame}, {TARGET: tile}, {}, box, {TARGET: box}, 0, process.seed)
     return float(evaluate(process.program(text), scene)[0, 0])
 
 
@@ -188,9 +188,19 @@ def test_symbols_are_variables_with_or_without_values() -> None:
         ("k += 1", "column 1", "no value yet"),
         ("pi * 2", "column 1", "write pi(...)"),
         ("$M", "column 1", "mask port"),
-        ("kconv($T, 2)", "column 1", "not available"), ("translate($T, 1, 2)", "column 1", "x() - dx"),
+        ("kconv($T, 2)", "column 1", "10 or more"), ("kconv($T" + ", 1" * 16 + ")", "column 1", "odd size"),
+        ("kconv($T" + ", 1" * 8 + ", $T)", "column 35", "constant"),
+        ("lvar($T, 3, krn_flt())", "column 13", "krn_flat"),
+        ("translate($T, x(), 2)", "column 15", "constant"),
+        ("rotate($T, 30, 4)", "column 1", "2 or 4 arguments, got 3"),
+        ("rotate(2*$T, 30)", "column 9", "wants an image"), ("maxdev(1, 2)", "column 1", "3 or more"),
+        ("Sn($T)", "column 1", "Statistics"), ("Qn($T) + 1", "column 1", "Statistics"),
+        ("envvar_value(HOME)", "column 1", "the same on every machine"), ("global(+)", "column 1", "into symbols"),
+        ("n = 2; n + global(*, 2)", "column 12", "into symbols"),
+        ("keyword_value()", "column 1", "1 to 2 arguments"), ("keyword_value(b, GAIN)", "column 1", "got 'b'"),
+        ("keyword_value($T, )", "column 1", "a key as it is written"),
         ("gconv($T, 40)", "column 1", "at most 64 px"), ("gconv($T, $T)", "column 11", "constant"),
-        ("gconv($T, 2, 0.5)", "column 1", "rho"), ("medfilt($T, 4)", "column 1", "odd window"),
+        ("gconv($T, 2, 1.5)", "column 1", "rho"), ("medfilt($T, 4)", "column 1", "odd window"),
         ("medfilt($T, 3, circle())", "column 16", "str_circular()"),
         ("$T(2*x(), y())", "column 1", "strip by strip"),
         ("$T(x() + 0.5, y())", "column 1", "whole pixels"),

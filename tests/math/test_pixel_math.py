@@ -15,7 +15,7 @@ from lerarlink.engine.errors import ParameterError
 from lerarlink.engine.frame import Frame
 from lerarlink.engine.process import Known
 from lerarlink.engine.region import Box
-from lerarlink.nodes.math import _binding, _functions
+from lerarlink.nodes.math import _blends, _functions, _signatures
 from lerarlink.nodes.math.pixel_math import PixelMath
 
 Render = Callable[..., np.ndarray]
@@ -99,6 +99,7 @@ SETS: dict[str, Callable[[np.ndarray], float]] = {
     "sdev": lambda s: np.std(s, ddof=1), "var": lambda s: np.var(s, ddof=1),
     "adev": lambda s: np.mean(abs(s - np.median(s))), "mdev": lambda s: np.median(abs(s - np.median(s))),
     "bwmv": biweight, "pbmv": bend, "Sn": sn, "Qn": qn,
+    "maxdev": lambda s: np.max(abs(s - np.median(s))),
 }  # fmt: skip
 
 
@@ -111,7 +112,7 @@ def test_functions_of_sets_agree_with_their_formula(render: Render, gray: np.nda
 
 
 @pytest.mark.parametrize("bounds", [(0.0, 1.0), (0.0, 65535.0), (-300.0, 1000.0)])
-@pytest.mark.parametrize("name", sorted(_binding.STATISTICS))
+@pytest.mark.parametrize("name", sorted(_signatures.STATISTICS))
 def test_statistics_of_an_image_are_exact(
     render: Render, rgb: np.ndarray, name: str, bounds: tuple[float, float]
 ) -> None:
@@ -264,7 +265,7 @@ def test_blends_are_their_formula(render: Render, gray: np.ndarray, name: str) -
     out = render(PixelMath(expression=f"combine($T, b, op_{name}())", names=("b",), **FREE), gray, (other,))
     truth = np.vectorize(BLENDS[name], otypes=[float])(gray.astype(float), other.astype(float))
     np.testing.assert_allclose(out, truth, rtol=1e-6, atol=1e-7)
-    assert {f"op_{n}" for n in BLENDS} == set(_functions.BLENDS)
+    assert {f"op_{n}" for n in BLENDS} == set(_blends.BLENDS)
 
 
 def disc(radius: int) -> np.ndarray:
@@ -276,6 +277,8 @@ CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], bool)
 FILTERS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "gconv($T)": lambda a: ndimage.gaussian_filter(a, 2, radius=7, mode="nearest"),
     "gconv($T, 1.2, 1, 0, 0.001)": lambda a: ndimage.gaussian_filter(a, 1.2, radius=5, mode="nearest"),
+    "gconv($T, 2, 0.5)": lambda a: ndimage.gaussian_filter(a, (1, 2), radius=7, mode="nearest"),
+    "gconv($T, 2, 0.3, 90)": lambda a: ndimage.gaussian_filter(a, (2, 0.6), radius=7, mode="nearest"),
     "bconv($T, 5)": lambda a: ndimage.uniform_filter(a, 5, mode="nearest"),
     "medfilt($T)": lambda a: ndimage.median_filter(a, 3, mode="nearest"),
     "medfilt($T, 9)": lambda a: ndimage.median_filter(a, 9, mode="nearest"),
@@ -303,10 +306,23 @@ def test_filters_pass_over_missing_samples(render: Render) -> None:
     image = np.full((1, 12, 12), 0.25)
     image[0, 3, 4] = np.nan
     image[0, 8:, 8:] = np.nan
-    for text in ("gconv($T)", "bconv($T)", "medfilt($T, 5)", "erosion($T)", "dilation($T)"):
+    for text in (
+        "gconv($T)", "gconv($T, 2, 0.4, 20)", "bconv($T)", "medfilt($T, 5)", "erosion($T)", "dilation($T)",
+        "lvar($T) + 0.25", "kconv($T, 1, 2, 1, 2, 4, 2, 1, 2, 1)", "medfilt($T, 3, str_threeway())",
+    ):  # fmt: skip
         out = render(PixelMath(expression=text), image)
         np.testing.assert_allclose(out[np.isfinite(image)], 0.25, rtol=1e-6)
         assert np.isnan(out[np.isnan(image)]).all()
+
+
+def test_oblong_filters_are_turned_counter_clockwise(render: Render) -> None:
+    point = np.zeros((1, 21, 21))
+    point[0, 10, 10] = 1
+    out = render(PixelMath(expression="gconv($T, 2, 0.3, 30)", **FREE), point)[0].astype(float)
+    y, x = np.mgrid[:21, :21] - 10
+    angle = 0.5 * math.atan2(2 * -(out * x * y).sum(), (out * (x * x - y * y)).sum())
+    assert math.degrees(angle) == pytest.approx(30, abs=0.5)
+    assert (out * (x * x + y * y)).sum() / out.sum() == pytest.approx(4 * (1 + 0.09), rel=0.05)
 
 
 DISTRIBUTIONS = {
@@ -370,6 +386,17 @@ def test_truncation_and_rescaling(render: Render, rgb: np.ndarray) -> None:
     assert (np.nanmin(spread), np.nanmax(spread)) == (0, 0.5)
 
 
+def test_statistics_and_ranges_beside_neighbours_count_every_pixel_once(render: Render, gray: np.ndarray) -> None:
+    """What is measured is the image, not the wider box that neighbours need."""
+    text = "mean($T) + norm($T) + 0*gconv($T, 3) + 0*b(x(), y() + 9) + med(b)"
+    beside = PixelMath(expression=text, names=("b",), **FREE)
+    out = render(beside, gray, (gray[:, ::-1] / 2,), rows=5)
+    np.testing.assert_allclose(out, gray.mean(dtype=float) * 392 + np.median(gray) / 2, rtol=1e-6)
+    spread = render(PixelMath(expression="gconv(b) - vmirror($T)", rescale=True, names=("b",)), gray, (gray,), rows=5)
+    values = ndimage.gaussian_filter(gray[0].astype(float), 2, radius=7, mode="nearest") - gray[0, ::-1]
+    np.testing.assert_allclose(spread[0], (values - values.min()) / np.ptp(values), rtol=1e-5, atol=1e-6)
+
+
 def test_missing_samples_stay_missing_and_infinities_are_missing(render: Render) -> None:
     image = np.array([[[np.nan, np.inf, 0.5, 0.0]]])
     for text in ("$T + 1 - 1", "$T > 0.2", "$T && 1", "!$T", "iif($T > 0.2, 1, 0)", "min($T, 0.1)", "$T ^ 0", "0 & $T"):
@@ -401,7 +428,7 @@ def test_frames_that_do_not_fit_are_named() -> None:
     "parameters",
     [
         {"names": ("a b",)}, {"names": ("a", "a")}, {"names": ("med",)}, {"truncate_lower": 1.0},
-        {"rescale_lower": 2.0}, {"expression": "$T(x() + 1, y())", "rescale": True}, {"symbols": "k = q"},
+        {"rescale_lower": 2.0}, {"symbols": "k = q"},
         {"symbols": "k += 1"}, {"symbols": "$T = 1"}, {"names": ("b",), "symbols": "b = 1"},
     ],
 )  # fmt: skip
