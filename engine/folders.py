@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import os
 from pathlib import Path
 
@@ -13,6 +15,27 @@ def cache_root() -> Path:
     from platformdirs import user_cache_path
 
     return user_cache_path("lerarlink")
+
+
+def keep_compiled_code_apart() -> None:
+    """Let numba keep compiled code in the store's folder, under a digest of all sources that hold kernels.
+
+    numba notices only that the file of a kernel changed, not that of a kernel it calls: after an edit or an
+    upgrade it would go on running old code. A folder for each state of the sources cannot be stale.
+    A folder that the user has chosen (NUMBA_CACHE_DIR) is left alone.
+    """
+    if "NUMBA_CACHE_DIR" in os.environ:
+        return
+    root = Path(__file__).parents[1]
+    state = hashlib.blake2b(digest_size=16)
+    for path in sorted([*root.glob("engine/*.py"), *root.glob("nodes/*/*.py")]):
+        source = path.read_bytes()
+        if b"numba" in source:
+            state.update(path.name.encode() + b"\0" + source)
+    folder = cache_root() / "numba" / state.hexdigest()
+    with contextlib.suppress(OSError):  # nowhere to keep it: numba finds a place of its own
+        folder.mkdir(parents=True, exist_ok=True)
+        os.environ["NUMBA_CACHE_DIR"] = os.fspath(folder)
 
 
 def scratch() -> Path:

@@ -3,7 +3,8 @@
     values/ab/<key>.msgpack    Values: what `finish` returned
     pixels/ab/<key>.<port>     pixels of one image output, strip by strip
     sources/ab/<digest>        digests of source files, by path, size, time and inode
-    kernels/, scratch/         compiled loops, unpacked inputs
+    kernels/, numba/           generated and compiled loops
+    scratch/                   unpacked inputs
 
 Files appear by rename and carry checksums, so a killed run, a full disk or a second run beside this one
 leave each entry either whole or absent. A damaged entry counts as absent and is made again.
@@ -29,7 +30,7 @@ from .identity import digest, digest_file, pack, unpack
 from .stored_pixels import StoredPixels, verify
 
 log = logging.getLogger("lerarlink.store")
-_KINDS = ("values", "pixels", "sources", "kernels", "scratch")
+_KINDS = ("values", "pixels", "sources", "kernels", "numba", "scratch")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 from collections.abc import Callable
@@ -127,10 +128,24 @@ def brute_line(v: Floats) -> tuple[float, float]:
     return min(lines, key=lambda line: objective(v, *line))
 
 
+class SeveralBestLinesError(Exception):
+    """Weights over an index are whole numbers, so that two lines can be equally good to the last digit."""
+
+
+def only_best_line(v: Floats) -> tuple[float, float]:
+    a, b = brute_line(v)
+    best = objective(v, a, b)
+    for i, j in itertools.combinations(range(len(v)), 2):
+        slope = (v[j] - v[i]) / (j - i)
+        if abs(slope - b) > 1e-9 * np.ptp(v) and objective(v, v[i] - slope * i, slope) < best * (1 + 1e-9):
+            raise SeveralBestLinesError
+    return a, b
+
+
 def plain_linear(v: Floats, s: Rejecting) -> Kept:
     lo, hi = 0, len(v)
     while hi - lo >= 5:
-        a, b = brute_line(v[lo:hi])
+        a, b = only_best_line(v[lo:hi])
         fit = np.zeros(len(v))
         fit[lo:hi] = a + b * np.arange(hi - lo)
         d = 2 * float(abs(v - fit)[lo:hi].mean()) * math.sqrt(1 + (b / SPAN) ** 2)
@@ -262,11 +277,22 @@ def stacks(kind: str, n: int, pixels: int, seed: int) -> npt.NDArray[np.float32]
     return x.astype(np.float32)
 
 
+def told_apart(x: npt.NDArray[np.float32], method: str) -> npt.NDArray[np.float32]:
+    """Return the stacks of which the plain implementation has one thing to say: all, but for short linear fits."""
+    sure = []
+    for i in range(x.shape[1]):
+        with contextlib.suppress(SeveralBestLinesError):
+            expected(x[:, i], method)
+            sure.append(i)
+    assert len(sure) >= (10 if method == "linear_fit" else x.shape[1])
+    return np.ascontiguousarray(x[:, sure])
+
+
 # The best line through tied samples is not one line; for linear_fit, its objective is tested below.
 @pytest.mark.parametrize(("method", "kind"), [pair for pair in PAIRS if pair != ("linear_fit", "integers")])
 @pytest.mark.parametrize("n", [3, 5, 9, 16, 33])
 def test_rejection_agrees_with_the_plain_implementation(method: str, n: int, kind: str) -> None:
-    x = stacks(kind, n, 70 if n < 20 else 20, seed=n)
+    x = told_apart(stacks(kind, n, 70 if n < 20 else 20, seed=n), method)
     out, fates = integrated(x, method)
     wanted = np.stack([expected(x[:, i], method) for i in range(x.shape[1])], axis=1)
     assert np.array_equal(fates, wanted)
