@@ -1,13 +1,7 @@
-"""Maps between the pixel grids of two images: how they are fitted, judged, evaluated, inverted and composed.
+"""Maps fitted to pairs of stars: a ladder of models, judged by how well each predicts stars left out.
 
-A map is a list of steps, applied in order; a step is a dict of plain data::
-
-    {"matrix": (3, 3)}                                    a projective matrix
-    {"matrix": (3, 3), "domain": [x0, y0, x1, y1], "coefficients": (2, d + 1, d + 1)}
-
-The second adds to what the matrix gives a Chebyshev polynomial of the place *before* the step:
-``chebval2d(u, v, coefficients[k])`` pixels along x (k = 0) and y (k = 1), where u and v run from -1 to 1 over
-the domain. Outside the domain the polynomial keeps the value it has on its border, so it never runs away.
+Every fit is weighted least squares by normal equations, whose sums are taken in a fixed order; a Chebyshev
+basis over the field keeps them well conditioned up to the seventh degree.
 """
 
 from __future__ import annotations
@@ -18,12 +12,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numpy.polynomial.chebyshev import chebval2d
 
-Floats = npt.NDArray[np.float64]
+from ._maps import Floats, Step, applied, normalised, product, scaled, step_applied
+
 Complex = npt.NDArray[np.complex128]
 Ints = npt.NDArray[np.int64]
-Step = dict[str, Any]
 
 HIGHEST_DEGREE = 7
 GAIN = 0.03
@@ -44,91 +37,6 @@ class Fit(NamedTuple):
     """Weighted root mean square of the residuals along one axis, in pixels."""
     cross_validated: float
     """The same of each star against a fit without it."""
-
-
-# -- evaluation ---------------------------------------------------------------------------------------
-
-
-def applied(steps: Sequence[Step], x: Floats, y: Floats) -> tuple[Floats, Floats]:
-    """Return where a map takes the places x, y. NaN where a projective matrix has none (at its horizon)."""
-    for step in steps:
-        x, y = _applied(step, x, y)
-    return x, y
-
-
-def _applied(step: Step, x: Floats, y: Floats) -> tuple[Floats, Floats]:
-    m = np.asarray(step["matrix"], np.float64)
-    w = m[2, 0] * x + m[2, 1] * y + m[2, 2]
-    w = np.where(w > 1e-9, w, np.nan)
-    px = (m[0, 0] * x + m[0, 1] * y + m[0, 2]) / w
-    py = (m[1, 0] * x + m[1, 1] * y + m[1, 2]) / w
-    if "coefficients" in step:
-        u, v = normalised(x, y, step["domain"])
-        cx, cy = np.asarray(step["coefficients"], np.float64)
-        px, py = px + chebval2d(u, v, cx), py + chebval2d(u, v, cy)
-    return px, py
-
-
-def normalised(x: Floats, y: Floats, domain: Sequence[float]) -> tuple[Floats, Floats]:
-    """Return x, y as -1..1 over *domain*, and as -1 or 1 beyond it."""
-    x0, y0, x1, y1 = domain
-    u = np.clip((2 * x - (x0 + x1)) / (x1 - x0), -1.0, 1.0)
-    v = np.clip((2 * y - (y0 + y1)) / (y1 - y0), -1.0, 1.0)
-    return u, v
-
-
-def composed(first: Sequence[Step], then: Sequence[Step]) -> list[Step]:
-    """Return the map that does *first* and then *then*; neighbouring matrices become one."""
-    steps: list[Step] = []
-    for step in (*first, *then):
-        before = steps[-1] if steps else None
-        if before is not None and "coefficients" not in before and "coefficients" not in step:
-            steps[-1] = {"matrix": _scaled(_times(np.asarray(step["matrix"]), np.asarray(before["matrix"])))}
-        else:
-            steps.append(dict(step))
-    return steps
-
-
-def _times(a: Floats, b: Floats) -> Floats:
-    # Written out: a library's matrix product may round differently on other numbers of threads.
-    return np.asarray((a[:, :, None] * b[None, :, :]).sum(axis=1), np.float64)
-
-
-def _scaled(m: Floats) -> Floats:
-    return np.asarray(m / m[2, 2])
-
-
-# -- what a map is like -------------------------------------------------------------------------------
-
-
-def jacobian(steps: Sequence[Step], x: float, y: float, half: float = 8.0) -> Floats:
-    """Return the derivatives of a map around a place, over *half* pixels to each side."""
-    xs = np.array([x - half, x + half, x, x])
-    ys = np.array([y, y, y - half, y + half])
-    px, py = applied(steps, xs, ys)
-    columns = [[px[1] - px[0], px[3] - px[2]], [py[1] - py[0], py[3] - py[2]]]
-    return np.asarray(columns) / (2 * half)
-
-
-def inverted(steps: Sequence[Step], box: Sequence[float]) -> list[Step]:
-    """Return the map back. *box* (x0, y0, x1, y1) is where the map is used.
-
-    A matrix is inverted exactly. The inverse of a polynomial is none, so one is fitted, two degrees higher, to
-    a grid of places in *box* and where the map takes them.
-    """
-    if len(steps) == 1 and "coefficients" not in steps[0]:
-        return [{"matrix": _scaled(np.linalg.inv(np.asarray(steps[0]["matrix"], np.float64)))}]
-    x, y = (g.ravel() for g in np.meshgrid(np.linspace(box[0], box[2], 33), np.linspace(box[1], box[3], 33)))
-    px, py = applied(steps, x, y)
-    good = np.isfinite(px) & np.isfinite(py)
-    px, py, x, y = px[good], py[good], x[good], y[good]
-    degree = min(HIGHEST_DEGREE + 2, 2 + max(len(s["coefficients"][0]) for s in steps if "coefficients" in s))
-    ones = np.ones(len(px))
-    base = _affine(px, py, x, y, ones)
-    return [_bend(base, px, py, x, y, ones, degree)[0]]
-
-
-# -- fitting ------------------------------------------------------------------------------------------
 
 
 def ladder(
@@ -277,7 +185,7 @@ def _affine_fit(x: Floats, y: Floats, px: Floats, py: Floats, weight: Floats) ->
     unit = _unit(x, y)
     design = np.column_stack([(x - unit.cx) / unit.half, (y - unit.cy) / unit.half, np.ones(len(x))])
     found, leverage = _solved(design, np.column_stack([px, py]), weight)
-    matrix = _times(np.vstack([found.T, [0.0, 0.0, 1.0]]), unit.matrix)
+    matrix = product(np.vstack([found.T, [0.0, 0.0, 1.0]]), unit.matrix)
     return _judged("affine", 1, {"matrix": matrix}, x, y, px, py, weight, leverage)
 
 
@@ -286,7 +194,7 @@ def _homography_fit(x: Floats, y: Floats, px: Floats, py: Floats, weight: Floats
     unit = _unit(x, y)
     u, v, one = (x - unit.cx) / unit.half, (y - unit.cy) / unit.half, np.ones(len(x))
     back = np.array([[unit.half, 0.0, unit.cx], [0.0, unit.half, unit.cy], [0.0, 0.0, 1.0]])
-    m = _times(np.asarray(start, np.float64), back)
+    m = product(np.asarray(start, np.float64), back)
     zero = np.zeros(len(x))
     leverage = np.zeros(len(x))
     for _ in range(6):
@@ -295,13 +203,11 @@ def _homography_fit(x: Floats, y: Floats, px: Floats, py: Floats, weight: Floats
         along_x = np.column_stack([u, v, one, zero, zero, zero, -qx * u, -qx * v]) / w[:, None]
         along_y = np.column_stack([zero, zero, zero, u, v, one, -qy * u, -qy * v]) / w[:, None]
         design = np.vstack([along_x, along_y])
-        change, both = _solved(
-            design, np.concatenate([px - qx, py - qy])[:, None], np.concatenate([weight, weight])
-        )
+        change, both = _solved(design, np.concatenate([px - qx, py - qy])[:, None], np.concatenate([weight, weight]))
         leverage = np.maximum(both[: len(x)], both[len(x) :])
         m = m + np.append(change[:, 0], 0.0).reshape(3, 3)
         m[2, 2] = 1.0
-    matrix = _scaled(_times(m, unit.matrix))
+    matrix = scaled(product(m, unit.matrix))
     return _judged("homography", 1, {"matrix": matrix}, x, y, px, py, weight, leverage)
 
 
@@ -350,9 +256,7 @@ def _folds(step: Step) -> bool:
     """Return whether the scale of areas leaves half to twice that of the matrix anywhere on a grid."""
     x0, y0, x1, y1 = step["domain"]
     x, y = np.meshgrid(np.linspace(x0, x1, 25), np.linspace(y0, y1, 25))
-    for_base, for_all = (
-        _areas(*_applied(s, x, y)) for s in ({"matrix": step["matrix"]}, step)
-    )
+    for_base, for_all = (_areas(*step_applied(s, x, y)) for s in ({"matrix": step["matrix"]}, step))
     ratio = for_all / for_base
     return not bool(((ratio > 0.5) & (ratio < 2.0)).all())
 
@@ -379,3 +283,21 @@ def correction_grown(z: Complex, image: Complex, i: Ints, target: Complex) -> tu
     change = np.einsum("ni,ik->nk", whole, found)
     grown: Complex = image + (change[:, 0] + 1j * change[:, 1])
     return grown, _terms(degree)
+
+
+def inverted(steps: Sequence[Step], box: Sequence[float]) -> list[Step]:
+    """Return the map back. *box* (x0, y0, x1, y1) is where the map is used.
+
+    A matrix is inverted exactly. The inverse of a polynomial is none, so one is fitted, two degrees higher, to
+    a grid of places in *box* and where the map takes them.
+    """
+    if len(steps) == 1 and "coefficients" not in steps[0]:
+        return [{"matrix": scaled(np.linalg.inv(np.asarray(steps[0]["matrix"], np.float64)))}]
+    x, y = (g.ravel() for g in np.meshgrid(np.linspace(box[0], box[2], 33), np.linspace(box[1], box[3], 33)))
+    px, py = applied(steps, x, y)
+    good = np.isfinite(px) & np.isfinite(py)
+    px, py, x, y = px[good], py[good], x[good], y[good]
+    degree = min(HIGHEST_DEGREE + 2, 2 + max(len(s["coefficients"][0]) for s in steps if "coefficients" in s))
+    ones = np.ones(len(px))
+    base = _affine(px, py, x, y, ones)
+    return [_bend(base, px, py, x, y, ones, degree)[0]]

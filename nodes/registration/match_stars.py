@@ -9,8 +9,10 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from ...engine.api import Known, Port, Process, param
-from ._transform import Floats, applied, inverted, jacobian, ladder
-from ._triangles import FEWEST_PAIRS, Field, match
+from ._maps import Floats, applied, jacobian
+from ._transform import inverted, ladder
+from ._triangles import FEWEST_PAIRS, match
+from ._votes import Field
 
 Model = Literal["auto", "similarity", "affine", "homography", "polynomial"]
 _CENTROID_FLOOR = 0.02
@@ -22,9 +24,11 @@ class MatchStars(Process, id="registration.match_stars"):
     """Find which star of an image is which star of the reference, and the map between the two pixel grids.
 
     Triangles among neighbouring stars vote for a similarity of any shift, rotation, scale (1/8 to 8) and
-    handedness; what most agree on is tried on all stars, and accepted only when so many pairs cannot be
-    chance: with n pairs where chance gives λ, ``n ln(n/λ) - (n - λ) > 40`` (12 and five pairs for lists of
-    up to 60 stars).
+    handedness; what most agree on is tried on all stars, and accepted only when so many pairs cannot be chance.
+    With n pairs, of which k would fit by themselves (3, more for a bent map), where chance gives λ, the odds are
+    ``m ln(m/λ) - (m - λ)``, m = n - k, less the logarithm of the number of votes, more for images of equal scale
+    (5) and orientation (4.5), as most are; they have to exceed 25 (10 for lists of up to 60 stars). At least
+    five pairs are wanted.
 
     The map is then the simplest of shift, shift and turn (rigid), similarity, affine, homography and Chebyshev
     polynomials of degree 2 to `highest_degree` that cross-validation supports: each has to predict stars it was

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from ...engine.api import Box, Frame, Known, ParameterError, Port, Process, Tile, param
-from ._transform import Floats, Step, applied, composed
+from ._maps import Floats, Step, applied, composed
 from ._warp_kernels import MESH, REACH, Clamp, Places, Source, warped
 
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos3", "lanczos4", "lanczos5"]

@@ -117,7 +117,8 @@ def test_lanczos_is_that_of_the_formula(n: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "worst"), [("bilinear", 0.1), ("bicubic", 0.02), ("lanczos3", 0.008), ("lanczos4", 0.004), ("lanczos5", 0.003)]
+    ("method", "worst"),
+    [("bilinear", 0.1), ("bicubic", 0.02), ("lanczos3", 0.008), ("lanczos4", 0.004), ("lanczos5", 0.003)],
 )
 def test_a_smooth_sky_is_found_at_any_place(method: str, worst: float) -> None:
     matrix = turned(11.0, 20.2, -13.7, scale=1.05)
