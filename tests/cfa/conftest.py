@@ -1,44 +1,20 @@
-"""Mosaics given by arrays, as the beginning of a graph."""
+"""Mosaics given by arrays."""
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pytest
 
-from lerarlink.engine.api import Frame, Known, Process, Tile, param
 from lerarlink.engine.graph import Graph
-
-_PIXELS: dict[str, tuple[np.ndarray, Frame]] = {}
-
-
-class GivenMosaic(Process, id="test.given_mosaic"):
-    """Gives an array that was put aside under its digest."""
-
-    inputs = ()
-    digest: str = param(doc="of the pixels and their frame")
-
-    def frame(self, known: Known) -> Frame:
-        return _PIXELS[self.digest][1]
-
-    def pixels(self, known: Known, *tiles: Any) -> Tile:
-        b = known.box
-        return _PIXELS[self.digest][0][:, b.y0 : b.y1, b.x0 : b.x1].copy()
 
 
 @pytest.fixture
-def mosaic() -> Callable[..., Any]:
-    """Return a function that makes a graph of an image and returns its node."""
+def mosaic(given: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that adds a mosaic to a graph, a new one if none is given, and returns its node."""
 
     def add(pixels: Any, graph: Graph | None = None, **words: Any) -> Any:
-        array = np.array(pixels, np.float32, ndmin=3)
-        channels, height, width = array.shape
-        frame = Frame(width=width, height=height, channels=channels, **words)
-        digest = f"{zlib.crc32(array.tobytes())} {frame!r}"
-        _PIXELS[digest] = (array, frame)
-        return (graph or Graph()).add(GivenMosaic, digest=digest)
+        return given(graph or Graph(), pixels, **{"color": "gray", **words})
 
     return add
