@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Watch = Callable[["Progress"], None]
 # A stage may serve a hundred nodes; a line of the terminal does not hold their names.
 _NAMES = 44
+_ROWS = 12
 
 
 def progress_option(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -74,7 +75,10 @@ def _title(event: Progress) -> str:
 
 
 class _Bars:
-    """A line for the running stage and one for the whole run."""
+    """A line for each running node, and one for the whole run.
+
+    The nodes of a stage advance together, band by band. Those beyond `_ROWS` share the last line.
+    """
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -88,7 +92,7 @@ class _Bars:
             transient=True,
         )
         self._stage = _Stage(-1, "", 0, 0.0)
-        self._line: rich.progress.TaskID | None = None
+        self._rows: list[rich.progress.TaskID] = []
         self._total = self.display.add_task("total", total=None, told="")
         self._last = 0
 
@@ -96,18 +100,25 @@ class _Bars:
         if not self._stage.is_of(event) or event.done < self._last:
             self._begin(event)
         self._last = event.done
-        assert self._line is not None
         told = f"{event.done}/{event.total} bands  {size(self._stage.speed(event))}/s"
         if event.done < event.total:
             told += f"  {self._stage.rest(event):.0f} s left"
-        self.display.update(self._line, completed=event.done, total=event.total, told=told)
+        for row in self._rows:
+            self.display.update(row, completed=event.done, total=event.total, told=told)
         self.display.update(self._total, told=f"stage {event.stage}  {size(event.bytes)}  {event.seconds:.1f} s")
 
     def _begin(self, event: Progress) -> None:
-        if self._line is not None:
-            self.display.remove_task(self._line)
+        for row in self._rows:
+            self.display.remove_task(row)
         self._stage = _Stage(event.stage, event.action, event.bytes, event.seconds)
-        self._line = self.display.add_task(_title(event), total=event.total, told="")
+        self._rows = [self.display.add_task(title, total=event.total, told="") for title in _row_titles(event)]
+
+
+def _row_titles(event: Progress) -> list[str]:
+    names = list(event.nodes)
+    if len(names) > _ROWS:
+        names[_ROWS - 1 :] = [f"{len(names) - _ROWS + 1} more nodes"]
+    return [f"{event.action} {name if len(name) <= _NAMES else name[: _NAMES - 3] + '...'}" for name in names]
 
 
 class _Lines:
