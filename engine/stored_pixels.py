@@ -82,9 +82,6 @@ class StoredPixels:
             f.seek(self._sums())
             return bool(np.frombuffer(f.read(8 * self._count()), "<u8").all())
 
-    def strips(self) -> int:
-        return self._count()
-
     def _read_strip(self, strip: int) -> Tile | None:
         channels, height, width = self.shape
         rows = min(self.rows, height - strip * self.rows)

@@ -14,7 +14,8 @@ from .plan import Feed
 from .pull import needed_boxes
 from .region import Box
 
-# Samples of one channel beyond which a strip is not thickened any more (32 MB).
+# Samples of one channel that a strip may pull in all, from every image it depends on (32 MB): a stack of many
+# frames has thinner strips than a single one.
 THICKEST = 8 * 1024 * 1024
 # A source gives whole pages: fewer columns than this cost as much as this many.
 PAGE_COLUMNS = 1024
@@ -23,22 +24,22 @@ PAGE_COLUMNS = 1024
 def thicker(evaluation: Evaluation, feeds: Iterable[Feed], box: Box, rows: int) -> int:
     """Return *rows* times the power of two that makes pulling *feeds* in strips of *box* cheap."""
     feeds = list(feeds)
-    price = _price(evaluation, feeds, box, rows)
-    while rows < box.height and 2 * rows * box.width <= THICKEST:
-        doubled = _price(evaluation, feeds, box, 2 * rows)
-        if doubled > 0.9 * price:
+    price, _ = _price(evaluation, feeds, box, rows)
+    while rows < box.height:
+        doubled, pulled = _price(evaluation, feeds, box, 2 * rows)
+        if doubled > 0.9 * price or pulled > THICKEST:
             break
         rows, price = 2 * rows, doubled
     return rows
 
 
-def _price(evaluation: Evaluation, feeds: list[Feed], box: Box, rows: int) -> float:
-    """Return the samples pulled per output row for a strip from the middle of *box*."""
+def _price(evaluation: Evaluation, feeds: list[Feed], box: Box, rows: int) -> tuple[float, int]:
+    """Return the cost per output row of a strip from the middle of *box*, and the samples it pulls in all."""
     y = box.y0 + max(0, (box.height - rows) // 2)
     strip = Box(y, box.x0, min(y + rows, box.y1), box.x1)
     seen: set[tuple[Feed, Box]] = set()
     todo = [(feed, strip) for feed in feeds]
-    total = 0.0
+    total, pulled = 0.0, 0
     while todo:
         feed, part = todo.pop()
         if (feed, part) in seen or part.empty:
@@ -50,9 +51,10 @@ def _price(evaluation: Evaluation, feeds: list[Feed], box: Box, rows: int) -> fl
         if not before and width < evaluation.frame(feed).width:
             width = max(width, PAGE_COLUMNS)
         total += part.height * width
+        pulled += part.height * part.width
         known = evaluation.known(feed.step, feed.port, box=part)
         for port, linked in before:
             sources = [linked] if isinstance(linked, Feed) else linked
             boxes = needed_boxes(step.process, part, port.name, known, len(sources))
             todo += [(f, b.overlap(evaluation.frame(f).box)) for f, b in zip(sources, boxes, strict=True)]
-    return total / strip.height
+    return total / strip.height, pulled
