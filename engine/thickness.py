@@ -14,9 +14,9 @@ from .plan import Feed
 from .pull import needed_boxes
 from .region import Box
 
-# Samples of one channel that a strip may pull in all, from every image it depends on (32 MB): a stack of many
+# Samples of one channel that a strip may pull in all, from every image it depends on (128 MB): a stack of many
 # frames has thinner strips than a single one.
-THICKEST = 8 * 1024 * 1024
+THICKEST = 32 * 1024 * 1024
 # A source gives whole pages: fewer columns than this cost as much as this many.
 PAGE_COLUMNS = 1024
 
