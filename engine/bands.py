@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from .collected import Held
 from .errors import Cancelled, EngineError, NodeFailed
 from .evaluation import Evaluation
 from .plan import Feed
@@ -24,7 +25,7 @@ class Work:
     """What all tasks of a stage share."""
 
     evaluation: Evaluation
-    stored: dict[Feed, StoredPixels]
+    stored: Mapping[Feed, StoredPixels | Held]
     states: dict[int, Any] = field(default_factory=dict)
     targets: list[tuple[Feed, Writer | StoredPixels]] = field(default_factory=list)
     rows: int = 1

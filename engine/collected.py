@@ -1,4 +1,4 @@
-"""Strips gathered into one array."""
+"""Strips gathered: into one array, or into pixels that are kept for the length of a run."""
 
 from __future__ import annotations
 
@@ -34,6 +34,13 @@ class Collected:
         elif self.path is not None:
             np.memmap(self.path, np.float32, "r+", shape=self.shape)[:, rows] = tile
 
+    def view(self) -> Tile:
+        """Return the array as far as it is filled."""
+        if self._array is not None:
+            return self._array
+        assert self.path is not None
+        return np.memmap(self.path, np.float32, "r", shape=self.shape)
+
     def array(self) -> Tile:
         if self._array is None and self.path is not None:
             self._array = np.fromfile(self.path, np.float32).reshape(self.shape)
@@ -46,3 +53,24 @@ class Collected:
     def abandon(self) -> None:
         if self.path is not None:
             self.path.unlink(missing_ok=True)
+
+
+class Held:
+    """Pixels of one image output for the length of a run; in a file where worker processes read them."""
+
+    def __init__(self, box: Box, channels: int, *, on_disk: bool) -> None:
+        self._taken = Collected(box, channels, on_disk=on_disk)
+        self.nbytes = 4 * channels * box.height * box.width
+
+    @property
+    def path(self) -> Path | None:
+        return self._taken.path
+
+    def write(self, box: Box, tile: Tile) -> None:
+        self._taken.write(box, tile)
+
+    def read(self, box: Box) -> Tile:
+        return np.ascontiguousarray(self._taken.view()[:, box.y0 : box.y1, box.x0 : box.x1])
+
+    def drop(self) -> None:
+        self._taken.abandon()

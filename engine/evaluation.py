@@ -175,6 +175,21 @@ class Evaluation:
         process: Process = self.plan.steps[index].process
         return process.answers("measure") and process.measures(self._measure_known(index))
 
+    def waits(self, index: int) -> bool:
+        """Return whether a step is still to be measured; yes where that cannot be told yet."""
+        if index in self.measured:
+            return False
+        try:
+            return self.needs_measure(index)
+        except Exception:  # what it asks about is not known before other steps are measured
+            return self.plan.steps[index].process.answers("measure")
+
+    def image_feeds(self, index: int) -> list[Feed]:
+        """Return the images that the pixels of a step are made of."""
+        step = self.plan.steps[index]
+        linked = [step.inputs[p.name] for p in step.process.inputs if p.is_image and p.name in step.inputs]
+        return [f for one in linked for f in ([one] if isinstance(one, Feed) else one)]
+
     def _measure_known(self, index: int) -> Known:
         # The port is that of no image: a process is asked whether it measures before it can tell its frame.
         return self._known(self.plan.steps[index], Feed(index, ""), None)

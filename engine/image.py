@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import threading
 from dataclasses import dataclass
@@ -68,12 +69,13 @@ class ImageHandle:
         """Return the pixels of *box* (default: all) as a float32 array ``(channels, rows, columns)``."""
         with Lane(scheduler, workers) as lane:
             session, feed = self._session(lane, store)
-            session.measure([feed.step])
-            frame = session.evaluation.frame(feed)
-            inside = frame.box if box is None else Box(*box)
-            if inside.empty or not frame.box.contains(inside):
-                raise GraphError(f"box {inside} lies outside the image of {frame.width}x{frame.height}")
-            return session.collect(feed, inside, strip_samples)
+            with contextlib.closing(session):
+                session.measure([feed.step])
+                frame = session.evaluation.frame(feed)
+                inside = frame.box if box is None else Box(*box)
+                if inside.empty or not frame.box.contains(inside):
+                    raise GraphError(f"box {inside} lies outside the image of {frame.width}x{frame.height}")
+                return session.collect(feed, inside, strip_samples)
 
     def to_dask(self) -> Any:
         """Return a `dask.array` of the image, one chunk a band; nothing is read before it is computed.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from .collected import Held
 from .errors import EngineError, NodeFailed
 from .evaluation import Evaluation
 from .frame import Frame
@@ -24,7 +25,7 @@ class Puller:
     Forget it after each strip: what it remembers must stay in the processor's cache.
     """
 
-    def __init__(self, evaluation: Evaluation, stored: dict[Feed, StoredPixels] | None = None) -> None:
+    def __init__(self, evaluation: Evaluation, stored: Mapping[Feed, StoredPixels | Held] | None = None) -> None:
         self.evaluation = evaluation
         self.stored = stored or {}
         self._memo: dict[tuple[Feed, Box], Tile] = {}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterable
 from threading import Event as CancelEvent
 from typing import Any
 
 from .errors import GraphError
+from .memory import Memory
 from .plan import Absent, Feed, Plan, lower
 from .report import Progress as Progress
 from .report import Report as Report
@@ -29,6 +31,7 @@ def run(
     cancel: CancelEvent | None = None,
     pin: Iterable[str] = (),
     strip_samples: int | None = None,
+    memory: int | None = None,
 ) -> Report:
     """Run *graph*: measure what *targets* need and write the outputs of the sinks among them.
 
@@ -48,6 +51,9 @@ def run(
         Nodes whose pixels are kept in the store.
     strip_samples
         Samples of a strip (for tests: results do not depend on it).
+    memory
+        Budget in bytes; default: a quarter of the machine's. Masters that are asked for in several passes are kept
+        in it; what does not fit goes to the store.
 
     Raises
     ------
@@ -59,11 +65,13 @@ def run(
     pinned = list(pin)
     plan = lower(graph, [*wanted, *pinned])
     with Lane(scheduler, workers) as lane:
-        session = Session(plan, lane, store or Store(), watch, cancel)
+        budget = Memory.default(lane.workers) if memory is None else Memory(memory, lane.workers)
+        session = Session(plan, lane, store or Store(), watch, cancel, budget)
         steps = [i for name in wanted for i in _steps_of(plan, name)]
         pins = [feed for name in pinned for feed in _image_feeds(plan, name)]
-        session.measure([*steps, *(f.step for f in pins)])
-        session.make([i for name in wanted for i in plan.sinks.get(name, ())], pins, strip_samples)
+        with contextlib.closing(session):
+            session.measure([*steps, *(f.step for f in pins)])
+            session.make([i for name in wanted for i in plan.sinks.get(name, ())], pins, strip_samples)
     session.report.seconds = time.perf_counter() - start
     return session.report
 
@@ -74,7 +82,8 @@ def evaluate(graph: Wiring, link: Link, **options: Any) -> Any:
     feeds = plan.feeds_of(link)
     with Lane(options.pop("scheduler", "threads"), options.pop("workers", None)) as lane:
         session = Session(plan, lane, options.pop("store", None) or Store(), options.pop("watch", None), None)
-        session.measure([f.step for f in feeds])
+        with contextlib.closing(session):
+            session.measure([f.step for f in feeds])
     values = tuple(session.evaluation.value(f) for f in feeds)
     lowered = plan.outputs[link.node][link.port]
     if isinstance(lowered, Absent):

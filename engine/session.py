@@ -10,10 +10,12 @@ from threading import Event as CancelEvent
 from typing import Any
 
 from .bands import Work, fold, make_band, measure_block, measured_images
-from .collected import Collected
+from .collected import Collected, Held
 from .errors import EngineError, GraphError, NodeFailed
 from .evaluation import Evaluation
 from .identity import pack, unpack
+from .keeping import worth_keeping
+from .memory import Memory
 from .plan import Feed, Plan
 from .process import Again, Tile, Writer
 from .region import Box, measure_block_rows, measure_tile_rows, strip_rows, strips
@@ -37,12 +39,21 @@ class Session:
     """One plan being worked on: what is known so far, and the lane that does the work."""
 
     def __init__(
-        self, plan: Plan, lane: Lane, store: Store, watch: Watcher | None, cancel: CancelEvent | None
+        self,
+        plan: Plan,
+        lane: Lane,
+        store: Store,
+        watch: Watcher | None,
+        cancel: CancelEvent | None,
+        memory: Memory | None = None,
     ) -> None:
         self.plan, self.lane, self.store = plan, lane, store
         self.watch, self.cancel = watch, cancel or CancelEvent()
         self.evaluation = Evaluation(plan)
         self.report = Report()
+        self._memory = memory or Memory.default()
+        self._held: dict[Feed, Held] = {}
+        self._goal: list[int] = []
         self._stage = 0
         self._start = time.perf_counter()
         self._bytes = 0
@@ -51,14 +62,17 @@ class Session:
 
     def measure(self, steps: list[int]) -> None:
         """Measure everything that *steps* need, themselves included, one stage after the other."""
+        self._goal = steps
         self._look_ahead(steps)
         while True:
             ready, _ = self.evaluation.pending(steps, self._recall)
             if not ready:
                 break
             check_states(self.evaluation, steps)
+            self._keep([], ready)
             self._stage += 1
             self._measure_stage(ready)
+            self._drop()
         for i in self.evaluation.upstream(steps):
             if i in self.evaluation.measured:
                 label = self.plan.steps[i].label
@@ -134,8 +148,10 @@ class Session:
         grid = self.evaluation.grid(group[0])
         block_rows = measure_block_rows(grid.width)
         images = measured_images(self.evaluation, group)
-        rows = min(block_rows, thicker(self.evaluation, images, grid.box, measure_tile_rows(grid.width)))
-        work = Work(self.evaluation, self._stored(group), states, rows=rows, cancel=self.cancel)
+        stored = self._stored(group)
+        tile_rows = measure_tile_rows(grid.width)
+        rows = min(block_rows, thicker(self.evaluation, images, grid.box, tile_rows, stored, self._memory.strip))
+        work = Work(self.evaluation, stored, states, rows=rows, cancel=self.cancel)
         with self.lane.share(work) as ticket:
             tasks: dict[Any, Any] = {}
             last: Any = None
@@ -155,6 +171,7 @@ class Session:
 
     def make(self, sinks: list[int], pins: list[Feed], strip_samples: int | None = None) -> None:
         """Write all sinks and keep all pinned outputs; those of one size are made together."""
+        self._keep([*sinks, *(f.step for f in pins)], [])
         targets: list[Target] = [(feed, self._pinned(feed), -1) for feed in pins]
         try:
             for i in sinks:
@@ -184,9 +201,58 @@ class Session:
         nodes = [i if i >= 0 else f.step for f, _, i in group]
         self._bands([(f, w) for f, w, _ in group], frame.box, rows, "write", nodes)
 
+    # -- Keeping ----------------------------------------------------------------------------------
+
+    def _keep(self, targets: list[int], measuring: list[int]) -> None:
+        """Make what is dear and asked for again: in memory while the budget lasts, else in the store."""
+        kept = {*self._stored([*targets, *measuring])}
+        for feeds in worth_keeping(self.evaluation, targets, measuring, kept):
+            self._stage += 1
+            places = [(feed, self._place(feed)) for feed in feeds]
+            frame = self.evaluation.frame(feeds[0])
+            try:
+                self._bands(places, frame.box, strip_rows(frame.width), "keep", [f.step for f in feeds])
+            except BaseException:
+                for _, place in places:
+                    if isinstance(place, Held):
+                        place.drop()
+                raise
+            self._held |= {feed: place for feed, place in places if isinstance(place, Held)}
+
+    def _place(self, feed: Feed) -> Held | StoredPixels:
+        frame = self.evaluation.frame(feed)
+        used = sum(h.nbytes for h in self._held.values())
+        if used + 4 * frame.channels * frame.height * frame.width > self._memory.held:
+            return self._pinned(feed)
+        return Held(frame.box, frame.channels, on_disk=self.lane.scheduler == "processes")
+
+    def _drop(self) -> None:
+        """Let go of what nothing will be made of any more."""
+        if not self._held:
+            return
+        todo = [i for i in self.evaluation.upstream(self._goal) if i in self._goal or self.evaluation.waits(i)]
+        feeds = [f for i in todo for f in self.evaluation.image_feeds(i)]
+        needed: set[Feed] = set()
+        while feeds:
+            feed = feeds.pop()
+            if feed not in needed:
+                needed.add(feed)
+                if feed not in self._held:
+                    feeds += self.evaluation.image_feeds(feed.step)
+        for feed in [f for f in self._held if f not in needed]:
+            self._held.pop(feed).drop()
+
+    def close(self) -> None:
+        """Let go of everything that was kept for this run."""
+        for held in self._held.values():
+            held.drop()
+        self._held.clear()
+
     def collect(self, feed: Feed, box: Box, strip_samples: int | None = None) -> Tile:
         """Return the pixels of *box* as one array."""
         frame = self.evaluation.frame(feed)
+        if box == frame.box:
+            self._keep([feed.step], [])
         rows = strip_rows(box.width, *([strip_samples] if strip_samples else []))
         taken = Collected(box, frame.channels, on_disk=self.lane.scheduler == "processes")
         try:
@@ -205,10 +271,10 @@ class Session:
     ) -> None:
         """Make *box* of all targets, strips of *rows* rows in bands of enough strips to be worth a task."""
         channels = self.evaluation.frame(targets[0][0]).channels
-        rows = thicker(self.evaluation, [f for f, _ in targets], box, rows)
+        stored = self._stored([f.step for f, _ in targets])
+        rows = thicker(self.evaluation, [f for f, _ in targets], box, rows, stored, self._memory.strip)
         band = rows * max(1, BAND_SAMPLES // (rows * box.width * channels))
         band = min(band, rows * max(1, -(-box.height // (rows * 2 * self.lane.workers))))
-        stored = self._stored([f.step for f, _ in targets])
         work = Work(self.evaluation, stored, targets=targets, rows=rows, cancel=self.cancel)
         with self.lane.share(work) as ticket:
             tasks = {("band", n): (make_band, ticket, list(b)) for n, b in enumerate(strips(box, band))}
@@ -249,15 +315,16 @@ class Session:
         frame = self.evaluation.frame(feed)
         return self.store.pixels(self._key(feed.step), feed.port, (frame.channels, frame.height, frame.width))
 
-    def _stored(self, steps: list[int]) -> dict[Feed, StoredPixels]:
-        """Return the pixel files that the store has of the given steps and all before them."""
+    def _stored(self, steps: list[int]) -> dict[Feed, StoredPixels | Held]:
+        """Return the pixels that are kept, for this run or in the store, of the given steps and all before them."""
+        found: dict[Feed, StoredPixels | Held] = dict(self._held)
         if not (self.store.root / "pixels").is_dir():
-            return {}
-        found = {}
+            return found
         for i in self.evaluation.upstream(steps):
             for port in self.plan.steps[i].process.outputs:
-                if port.is_image and self.store.has_pixels(self._key(i), port.name):
-                    found[Feed(i, port.name)] = self._pinned(Feed(i, port.name))
+                feed = Feed(i, port.name)
+                if port.is_image and feed not in found and self.store.has_pixels(self._key(i), port.name):
+                    found[feed] = self._pinned(feed)
         return found
 
     def _watcher(

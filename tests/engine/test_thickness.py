@@ -9,8 +9,11 @@ import numpy as np
 from lerarlink.engine.api import Box, Frame, Known, Port, Process, Tile, param
 from lerarlink.engine.evaluation import Evaluation
 from lerarlink.engine.graph import Graph
+from lerarlink.engine.memory import Memory
 from lerarlink.engine.plan import lower
-from lerarlink.engine.thickness import THICKEST, thicker
+from lerarlink.engine.thickness import thicker
+
+MOST = Memory(4 * 1024**3).strip
 
 
 class Wide(Process, id="thickness.wide"):
@@ -45,7 +48,7 @@ def rows(node: Any, start: int = 16) -> int:
     plan = lower(node.output().graph, [node.name])
     evaluation = Evaluation(plan)
     feed = plan.feeds_of(node.output().link)
-    return thicker(evaluation, feed, evaluation.frame(feed[0]).box, start)
+    return thicker(evaluation, feed, evaluation.frame(feed[0]).box, start, (), MOST)
 
 
 def test_pointwise_strips_stay_as_they_are() -> None:
@@ -68,4 +71,4 @@ def test_a_stack_of_many_images_does_not_pull_more_than_one_does() -> None:
     height = rows(stack)
     assert height < rows(frames[0])
     # Every frame is pulled twice: with its halo as source, and as what the halo process makes of it.
-    assert height == 16 or 30 * 10_000 * (2 * height + 80) <= THICKEST
+    assert height == 16 or 30 * 10_000 * (2 * height + 80) <= MOST
