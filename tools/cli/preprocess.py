@@ -213,33 +213,9 @@ def _run(graph: Graph, job: _Job, out: str, how: dict[str, Any]) -> Report:
     refuse_problems(graph)
     redirect(graph, out)
     Path(out).mkdir(parents=True, exist_ok=True)
-    report = _in_two(graph, [f"write-{s.name}" for s in job.stacks.stacks], how)
+    report = graph.run(**how)
     write_whole(Path(out) / "links.html", show(job.told, "html").encode())
     return report
-
-
-def _in_two(graph: Graph, masters: list[str], how: dict[str, Any]) -> Report:
-    """Write the masters first, then what is made of them, such as pictures.
-
-    That measures masters several times over. So their pixels stay in the store meanwhile: integrating all lights
-    anew for each pass would take several times as long.
-    """
-    from ...engine.run import Report
-    from ...graphs import walk
-
-    others = [n for n in graph.ends() if n not in masters]
-    integrated = [link.node for n in masters for link in walk.each(graph.feeds(n)["image"])]
-    first = graph.run(masters, pin=integrated if others else (), **how)
-    if not others:
-        return first
-    then = graph.run(others, **how)
-    return Report(
-        values={**first.values, **then.values},
-        states={**first.states, **then.states},
-        written=[*first.written, *then.written],
-        seconds=first.seconds + then.seconds,
-        passes=first.passes + then.passes,
-    )
 
 
 def _report(job: _Job, done: Report | None, *, as_json: bool, quiet: bool) -> None:
