@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .collected import Held
 from .errors import Cancelled, EngineError, NodeFailed
 from .evaluation import Evaluation
 from .plan import Feed
@@ -15,9 +14,11 @@ from .process import Writer
 from .pull import Puller
 from .region import Box, measure_tile_rows, strips
 from .schedule import shared
-from .stored_pixels import StoredPixels
+from .stored_pixels import Pixels, StoredPixels
+from .traffic import Traffic
 
-Partials = list[Any]
+Partials = tuple[list[Any], float]
+"""What was measured, and the bytes of source files that were read for it."""
 
 
 @dataclass(eq=False)
@@ -25,11 +26,14 @@ class Work:
     """What all tasks of a stage share."""
 
     evaluation: Evaluation
-    stored: Mapping[Feed, StoredPixels | Held]
+    stored: Mapping[Feed, Pixels]
     states: dict[int, Any] = field(default_factory=dict)
     targets: list[tuple[Feed, Writer | StoredPixels]] = field(default_factory=list)
     rows: int = 1
     cancel: threading.Event | None = None
+
+    def __post_init__(self) -> None:
+        self.traffic = Traffic(self.evaluation)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "cancel": None}  # events do not travel; worker processes are ended instead
@@ -43,11 +47,12 @@ def measure_block(ticket: str, steps: Sequence[int], block: Sequence[int]) -> Pa
     """Return what one block of the grid tells each of *steps*, its tiles merged from top to bottom."""
     work: Work = shared(ticket)
     box = Box(*block)
-    partials: Partials = [None] * len(steps)
+    partials: list[Any] = [None] * len(steps)
+    read = 0.0
     tile_rows = measure_tile_rows(box.width)
     for strip in strips(box, max(work.rows, tile_rows)):
         work.stop_if_cancelled()
-        puller = Puller(work.evaluation, work.stored)
+        puller = Puller(work.evaluation, work.stored, work.traffic)
         if work.rows > tile_rows:
             # Pixels come in thick strips where that is cheaper; what is measured stays tile by tile.
             for feed in _same_size_images(work, steps, box):
@@ -57,22 +62,24 @@ def measure_block(ticket: str, steps: Sequence[int], block: Sequence[int]) -> Pa
                 partial = _measured(work, puller, step, tile)
                 partials[n] = partial if partials[n] is None else _process(work, step).merge(partials[n], partial)
             puller.forget()
-    return partials
+        read += puller.read
+    return partials, read
 
 
 def fold(ticket: str, steps: Sequence[int], first: Partials, second: Partials) -> Partials:
     """Merge two neighbouring blocks."""
     work: Work = shared(ticket)
-    return [_process(work, s).merge(a, b) for s, a, b in zip(steps, first, second, strict=True)]
+    merged = [_process(work, s).merge(a, b) for s, a, b in zip(steps, first[0], second[0], strict=True)]
+    return merged, first[1] + second[1]
 
 
-def make_band(ticket: str, band: Sequence[int]) -> int:
-    """Pull a band of every target strip by strip, hand the strips on, and return the bytes made."""
+def make_band(ticket: str, band: Sequence[int]) -> tuple[int, float]:
+    """Pull a band of every target strip by strip, hand the strips on; return the bytes made and those read."""
     work: Work = shared(ticket)
-    made = 0
+    made, read = 0, 0.0
     for box in strips(Box(*band), work.rows):
         work.stop_if_cancelled()
-        puller = Puller(work.evaluation, work.stored)
+        puller = Puller(work.evaluation, work.stored, work.traffic)
         for feed, writer in work.targets:
             tile = puller.pull(feed, box)
             try:
@@ -82,7 +89,8 @@ def make_band(ticket: str, band: Sequence[int]) -> int:
                 where = work.evaluation.plan.steps[feed.step].label
                 raise OSError(e.errno, f"writing node '{where}', {box}: {e.strerror or e}") from e
             made += tile.nbytes
-    return made
+        read += puller.read
+    return made, read
 
 
 def _measured(work: Work, puller: Puller, index: int, box: Box) -> Any:
@@ -91,6 +99,8 @@ def _measured(work: Work, puller: Puller, index: int, box: Box) -> Any:
     linked = any(p.is_image and p.name in step.inputs for p in step.process.inputs)
     # A step with image inputs is not asked for its frame: that may need what is being measured.
     known = work.evaluation.known(index, "" if linked else image, box=box, state=work.states.get(index))
+    if not linked:
+        puller.read += work.traffic.bytes(index, box)
     try:
         return step.process.measure(known, *puller.tiles(index, box, known))
     except EngineError as e:

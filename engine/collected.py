@@ -58,9 +58,9 @@ class Collected:
 class Held:
     """Pixels of one image output for the length of a run; in a file where worker processes read them."""
 
-    def __init__(self, box: Box, channels: int, *, on_disk: bool) -> None:
-        self._taken = Collected(box, channels, on_disk=on_disk)
-        self.nbytes = 4 * channels * box.height * box.width
+    def __init__(self, taken: Collected) -> None:
+        self._taken = taken
+        self.nbytes = 4 * taken.shape[0] * taken.shape[1] * taken.shape[2]
 
     @property
     def path(self) -> Path | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 
 _QUARTER = 4
@@ -33,6 +34,16 @@ class Memory:
 
 # Beyond this (128 MB) thicker strips gain nothing.
 _LARGEST_STRIP = 32 * 1024 * 1024
+
+
+def peak_memory() -> int:
+    """Return the most bytes that this process has had resident so far; 0 where the system does not tell."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such module
+        return 0
+    told = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return told if sys.platform == "darwin" else 1024 * told
 
 
 def physical() -> int:

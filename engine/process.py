@@ -83,6 +83,8 @@ class Writer(Protocol):
     """Takes the pixels of one output file, strip by strip, in any order, from any thread or process.
 
     Instances are pickled into worker processes, so they hold paths and numbers, and open files on use.
+    A writer may have an attribute ``exact``: type and first byte of the samples where its file holds them as plain
+    float32 planes. Such a file is read in later runs instead of making its pixels again, as long as it is not touched.
     """
 
     @property

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .collected import Held
 from .errors import EngineError, NodeFailed
 from .evaluation import Evaluation
 from .frame import Frame
@@ -16,7 +15,8 @@ from .fuse import run_pixel
 from .plan import Feed, Step
 from .process import Edge, Known, Process, Tile
 from .region import Box
-from .stored_pixels import StoredPixels
+from .stored_pixels import Pixels
+from .traffic import Traffic
 
 
 class Puller:
@@ -25,8 +25,16 @@ class Puller:
     Forget it after each strip: what it remembers must stay in the processor's cache.
     """
 
-    def __init__(self, evaluation: Evaluation, stored: Mapping[Feed, StoredPixels | Held] | None = None) -> None:
+    def __init__(
+        self,
+        evaluation: Evaluation,
+        stored: Mapping[Feed, Pixels] | None = None,
+        traffic: Traffic | None = None,
+    ) -> None:
         self.evaluation = evaluation
+        self.read = 0.0
+        """Bytes of source files read so far."""
+        self._traffic = traffic or Traffic(evaluation)
         self.stored = stored or {}
         self._memo: dict[tuple[Feed, Box], Tile] = {}
         self._wide: dict[Feed, tuple[Box, Tile]] = {}
@@ -89,6 +97,8 @@ class Puller:
         known = self.evaluation.known(feed.step, feed.port, box=box)
         try:
             tiles = self.tiles(feed.step, box, known)
+            if not tiles:
+                self.read += self._traffic.bytes(feed.step, box)
             if step.process.pixel is not None:
                 tile = run_pixel(step.process, known, tiles[0])
             else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +21,33 @@ class Progress:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What one stage of a run cost.
+
+    Attributes
+    ----------
+    action
+        ``measure``, ``keep`` (masters, for later stages), ``write`` or ``compute``.
+    nodes
+        The nodes at work.
+    seconds, cpu_seconds
+        Wall-clock time; processor time of this process (and of worker processes that ended meanwhile).
+    peak
+        Resident bytes of this process at most, since it began.
+    read, written
+        Bytes of source files read; bytes of pixels written to files or kept.
+    """
+
+    action: str
+    nodes: tuple[str, ...]
+    seconds: float
+    cpu_seconds: float
+    peak: int
+    read: int
+    written: int
+
+
 @dataclass(slots=True)
 class Report:
     """What a run did.
@@ -36,6 +64,8 @@ class Report:
         Wall-clock time.
     passes
         How often pixels were read for measuring.
+    stages
+        What each stage cost, in order.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
@@ -43,6 +73,17 @@ class Report:
     written: list[str] = field(default_factory=list)
     seconds: float = 0.0
     passes: int = 0
+    stages: list[Stage] = field(default_factory=list)
+
+    @property
+    def bytes_read(self) -> int:
+        """Bytes of source files read in all stages."""
+        return sum(s.read for s in self.stages)
+
+    @property
+    def bytes_written(self) -> int:
+        """Bytes of the files that were written."""
+        return sum(os.path.getsize(p) for p in self.written)
 
 
 Watcher = Callable[[Progress], None]

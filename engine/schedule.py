@@ -150,6 +150,12 @@ def _loaded(ticket: str) -> Any:
         return pickle.load(f)  # our own file of this run, made by `share`
 
 
+def processor_seconds() -> float:
+    """Return the processor time that this process and its ended children took so far."""
+    t = os.times()
+    return t.user + t.system + t.children_user + t.children_system
+
+
 def usable_processors() -> int:
     """Return how many processors this process may run on."""
     if hasattr(os, "sched_getaffinity"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from threading import Event as CancelEvent
 from typing import Any
 
@@ -15,12 +15,13 @@ from .errors import EngineError, GraphError, NodeFailed
 from .evaluation import Evaluation
 from .identity import pack, unpack
 from .keeping import worth_keeping
-from .memory import Memory
+from .kept import Kept
+from .memory import Memory, peak_memory
 from .plan import Feed, Plan
 from .process import Again, Tile, Writer
 from .region import Box, measure_block_rows, measure_tile_rows, strip_rows, strips
-from .report import Progress, Report, Watcher
-from .schedule import Lane
+from .report import Progress, Report, Stage, Watcher
+from .schedule import Lane, processor_seconds
 from .states import check_states
 from .store import Store
 from .stored_pixels import StoredPixels
@@ -52,7 +53,7 @@ class Session:
         self.evaluation = Evaluation(plan)
         self.report = Report()
         self._memory = memory or Memory.default()
-        self._held: dict[Feed, Held] = {}
+        self.kept = Kept(self.evaluation, store, self._memory, on_disk=lane.scheduler == "processes")
         self._goal: list[int] = []
         self._stage = 0
         self._start = time.perf_counter()
@@ -72,7 +73,7 @@ class Session:
             self._keep([], ready)
             self._stage += 1
             self._measure_stage(ready)
-            self._drop()
+            self.kept.release(self._goal)
         for i in self.evaluation.upstream(steps):
             if i in self.evaluation.measured:
                 label = self.plan.steps[i].label
@@ -148,7 +149,7 @@ class Session:
         grid = self.evaluation.grid(group[0])
         block_rows = measure_block_rows(grid.width)
         images = measured_images(self.evaluation, group)
-        stored = self._stored(group)
+        stored = self.kept.of(group)
         tile_rows = measure_tile_rows(grid.width)
         rows = min(block_rows, thicker(self.evaluation, images, grid.box, tile_rows, stored, self._memory.strip))
         work = Work(self.evaluation, stored, states, rows=rows, cancel=self.cancel)
@@ -163,8 +164,11 @@ class Session:
                     # A chain, not a tree: blocks are merged from top to bottom whoever makes them.
                     tasks["fold", n] = (fold, ticket, list(group), last, ("block", n))
                     last = ("fold", n)
-            watch = self._watcher("measure", group, tasks, grid.width * grid.channels * 4)
-            partials: list[Any] = self.lane.get(tasks, [last], watch, self.cancel)[0]
+            with self._stage_of("measure", group) as cost:
+                watch = self._watcher("measure", group, tasks, grid.width * grid.channels * 4)
+                partials: list[Any]
+                partials, read = self.lane.get(tasks, [last], watch, self.cancel)[0]
+                cost["read"] += read
             return partials
 
     # -- Making -----------------------------------------------------------------------------------
@@ -172,7 +176,7 @@ class Session:
     def make(self, sinks: list[int], pins: list[Feed], strip_samples: int | None = None) -> None:
         """Write all sinks and keep all pinned outputs; those of one size are made together."""
         self._keep([*sinks, *(f.step for f in pins)], [])
-        targets: list[Target] = [(feed, self._pinned(feed), -1) for feed in pins]
+        targets: list[Target] = [(feed, self.kept.stored(feed), -1) for feed in pins]
         try:
             for i in sinks:
                 targets.append((self._sink_feed(i), self._writer(i), i))  # noqa: PERF401 - each one opens a file
@@ -205,10 +209,10 @@ class Session:
 
     def _keep(self, targets: list[int], measuring: list[int]) -> None:
         """Make what is dear and asked for again: in memory while the budget lasts, else in the store."""
-        kept = {*self._stored([*targets, *measuring])}
+        kept = self.kept.of([*targets, *measuring])
         for feeds in worth_keeping(self.evaluation, targets, measuring, kept):
             self._stage += 1
-            places = [(feed, self._place(feed)) for feed in feeds]
+            places = [(feed, self.kept.place(feed)) for feed in feeds]
             frame = self.evaluation.frame(feeds[0])
             try:
                 self._bands(places, frame.box, strip_rows(frame.width), "keep", [f.step for f in feeds])
@@ -217,36 +221,13 @@ class Session:
                     if isinstance(place, Held):
                         place.drop()
                 raise
-            self._held |= {feed: place for feed, place in places if isinstance(place, Held)}
-
-    def _place(self, feed: Feed) -> Held | StoredPixels:
-        frame = self.evaluation.frame(feed)
-        used = sum(h.nbytes for h in self._held.values())
-        if used + 4 * frame.channels * frame.height * frame.width > self._memory.held:
-            return self._pinned(feed)
-        return Held(frame.box, frame.channels, on_disk=self.lane.scheduler == "processes")
-
-    def _drop(self) -> None:
-        """Let go of what nothing will be made of any more."""
-        if not self._held:
-            return
-        todo = [i for i in self.evaluation.upstream(self._goal) if i in self._goal or self.evaluation.waits(i)]
-        feeds = [f for i in todo for f in self.evaluation.image_feeds(i)]
-        needed: set[Feed] = set()
-        while feeds:
-            feed = feeds.pop()
-            if feed not in needed:
-                needed.add(feed)
-                if feed not in self._held:
-                    feeds += self.evaluation.image_feeds(feed.step)
-        for feed in [f for f in self._held if f not in needed]:
-            self._held.pop(feed).drop()
+            for feed, place in places:
+                if isinstance(place, Held):
+                    self.kept.hold(feed, place)
 
     def close(self) -> None:
         """Let go of everything that was kept for this run."""
-        for held in self._held.values():
-            held.drop()
-        self._held.clear()
+        self.kept.close()
 
     def collect(self, feed: Feed, box: Box, strip_samples: int | None = None) -> Tile:
         """Return the pixels of *box* as one array."""
@@ -271,14 +252,17 @@ class Session:
     ) -> None:
         """Make *box* of all targets, strips of *rows* rows in bands of enough strips to be worth a task."""
         channels = self.evaluation.frame(targets[0][0]).channels
-        stored = self._stored([f.step for f, _ in targets])
+        stored = self.kept.of([f.step for f, _ in targets])
         rows = thicker(self.evaluation, [f for f, _ in targets], box, rows, stored, self._memory.strip)
         band = rows * max(1, BAND_SAMPLES // (rows * box.width * channels))
         band = min(band, rows * max(1, -(-box.height // (rows * 2 * self.lane.workers))))
         work = Work(self.evaluation, stored, targets=targets, rows=rows, cancel=self.cancel)
         with self.lane.share(work) as ticket:
             tasks = {("band", n): (make_band, ticket, list(b)) for n, b in enumerate(strips(box, band))}
-            self.lane.get(tasks, list(tasks), self._watcher(action, nodes, tasks, 0), self.cancel)
+            with self._stage_of(action, nodes) as cost:
+                for made, read in self.lane.get(tasks, list(tasks), self._watcher(action, nodes, tasks), self.cancel):
+                    cost["written"] += made
+                    cost["read"] += read
 
     def _finish(self, target: Target) -> None:
         feed, writer, sink = target
@@ -286,6 +270,7 @@ class Session:
             self.report.states[self.plan.steps[feed.step].label] = "kept"
             return
         writer.finish()
+        self.kept.note_written(feed, writer)
         self.report.states[self.plan.steps[sink].label] = "written"
         self.report.written.append(os.fspath(writer.path))
 
@@ -311,24 +296,26 @@ class Session:
                 raise GraphError(f"{path} is written by both '{seen[path]}' and '{label}'")
             seen[path] = label
 
-    def _pinned(self, feed: Feed) -> StoredPixels:
-        frame = self.evaluation.frame(feed)
-        return self.store.pixels(self._key(feed.step), feed.port, (frame.channels, frame.height, frame.width))
-
-    def _stored(self, steps: list[int]) -> dict[Feed, StoredPixels | Held]:
-        """Return the pixels that are kept, for this run or in the store, of the given steps and all before them."""
-        found: dict[Feed, StoredPixels | Held] = dict(self._held)
-        if not (self.store.root / "pixels").is_dir():
-            return found
-        for i in self.evaluation.upstream(steps):
-            for port in self.plan.steps[i].process.outputs:
-                feed = Feed(i, port.name)
-                if port.is_image and feed not in found and self.store.has_pixels(self._key(i), port.name):
-                    found[feed] = self._pinned(feed)
-        return found
+    @contextlib.contextmanager
+    def _stage_of(self, action: str, steps: list[int]) -> Iterator[dict[str, float]]:
+        """Note what the block costs as one stage of the report; it fills in the bytes."""
+        cost = {"read": 0.0, "written": 0.0}
+        wall, cpu = time.perf_counter(), processor_seconds()
+        yield cost
+        self.report.stages.append(
+            Stage(
+                action=action,
+                nodes=tuple(dict.fromkeys(self.plan.steps[i].node for i in steps)),
+                seconds=time.perf_counter() - wall,
+                cpu_seconds=processor_seconds() - cpu,
+                peak=peak_memory(),
+                read=round(cost["read"]),
+                written=round(cost["written"]),
+            )
+        )
 
     def _watcher(
-        self, action: str, steps: list[int], tasks: dict[Any, Any], row_bytes: int
+        self, action: str, steps: list[int], tasks: dict[Any, Any], row_bytes: int = 0
     ) -> Callable[[Any, Any], None]:
         nodes = tuple(dict.fromkeys(self.plan.steps[i].label for i in steps))
         total = sum(1 for key in tasks if key[0] != "fold")
@@ -340,7 +327,7 @@ class Session:
                 return
             done += 1
             box = Box(*tasks[key][-1])
-            self._bytes += result if isinstance(result, int) else box.height * row_bytes
+            self._bytes += box.height * row_bytes if row_bytes else result[0]
             if self.watch is not None:
                 seconds = time.perf_counter() - self._start
                 self.watch(Progress(self._stage, action, nodes, done, total, self._bytes, seconds))

@@ -2,6 +2,7 @@
 
     values/ab/<key>.msgpack    Values: what `finish` returned
     pixels/ab/<key>.<port>     pixels of one image output, strip by strip
+    written/ab/<key>.<port>    which file of the user's holds the pixels of one output
     sources/ab/<digest>        digests of source files, by path, size, time and inode
     kernels/, numba/           generated and compiled loops
     scratch/                   unpacked inputs
@@ -18,7 +19,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,10 @@ from .errors import SourceError, StoreError
 from .folders import cache_root
 from .identity import digest, digest_file, pack, unpack
 from .stored_pixels import StoredPixels, verify
+from .written import WrittenPixels
 
 log = logging.getLogger("lerarlink.store")
-_KINDS = ("values", "pixels", "sources", "kernels", "numba", "scratch")
+_KINDS = ("values", "pixels", "written", "sources", "kernels", "numba", "scratch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,25 @@ class Store:
     def pixels(self, key: str, port: str, shape: tuple[int, int, int]) -> StoredPixels:
         """Return the pixel file of one output, made if it is not there; *shape* is (channels, rows, columns)."""
         return StoredPixels.open(self._path("pixels", f"{key}.{port}"), shape)
+
+    # -- Files of the user ------------------------------------------------------------------------
+
+    def put_written(self, key: str, port: str, pixels: WrittenPixels) -> None:
+        """Remember that a file the user keeps holds the pixels of one output."""
+        self._write(self._path("written", f"{key}.{port}"), pack(asdict(pixels)))
+
+    def written(self, key: str, port: str) -> WrittenPixels | None:
+        """Return the file that holds the pixels of one output, if it is still as it was written."""
+        try:
+            told: dict[str, Any] = unpack(self._path("written", f"{key}.{port}").read_bytes())
+            found = WrittenPixels(**{**told, "shape": tuple(told["shape"]), "state": tuple(told["state"])})
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+        return found if found.unchanged() else None
+
+    def has(self, kind: str) -> bool:
+        """Return whether anything of *kind* was ever kept."""
+        return (self.root / kind).is_dir()
 
     def has_pixels(self, key: str, port: str) -> bool:
         return self._path("pixels", f"{key}.{port}").exists()

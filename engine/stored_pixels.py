@@ -14,6 +14,7 @@ import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import msgpack
 import numpy as np
@@ -24,6 +25,13 @@ from .region import Box, strip_rows
 
 _MAGIC = b"lerarlink pixels 1\n"
 _HEADER = 4096
+
+
+class Pixels(Protocol):
+    """Pixels of one image output that are there already."""
+
+    def read(self, box: Box) -> Tile | None:
+        """Return the pixels of *box*; None where they are not there after all, and must be made."""
 
 
 @dataclass(slots=True)

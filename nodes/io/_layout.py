@@ -24,6 +24,8 @@ from ._reader import require_bytes
 # Samples converted at once where a float64 temporary is needed: 256 KiB of float64 stay in the L2 cache.
 _CHUNK = 32 * 1024
 
+_FLOAT32 = (np.dtype("<f4"), np.dtype(">f4"))
+
 
 # -- reading ----------------------------------------------------------------------------------------
 
@@ -225,6 +227,12 @@ class RawWriter:
     def offset(self) -> int:
         """The byte at which the samples begin."""
         return len(self.head)
+
+    @property
+    def exact(self) -> tuple[str, int] | None:
+        """Type and first byte of the samples, where the file holds them as plain float32 planes; else None."""
+        plain = np.dtype(self.dtype) in _FLOAT32 and (self.channels == 1 or not self.interleaved)
+        return (self.dtype, self.offset) if plain else None
 
     @property
     def nbytes(self) -> int:

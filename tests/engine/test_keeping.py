@@ -120,16 +120,16 @@ def test_kept_or_not_the_pixels_are_the_same(tmp_path: Path, scheduler: Any) -> 
 
 
 def test_masters_are_let_go_when_nothing_waits_for_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from lerarlink.engine import session
+    from lerarlink.engine.kept import Kept
 
     most: list[int] = []
-    place = session.Session._place
+    place = Kept.place
 
     def watched(self: Any, feed: Any) -> Any:
         most.append(len(self._held))
         return place(self, feed)
 
-    monkeypatch.setattr(session.Session, "_place", watched)
+    monkeypatch.setattr(Kept, "place", watched)
     g = Graph()
     node = g.add(Added, images=[g.add(Noise, seed=i) for i in range(8)])
     for n in range(4):
@@ -163,3 +163,31 @@ def test_one_of_many_is_no_master(tmp_path: Path) -> None:
     g.run(store=Store(tmp_path / "store"), memory=100)
     assert not (tmp_path / "store" / "pixels").exists()
     assert MADE["noise"] == 2 * SHAPE[0]
+
+
+def test_a_file_that_holds_the_pixels_is_read_instead_of_making_them_again(tmp_path: Path) -> None:
+    g = Graph()
+    added = g.add(Added, images=[g.add(Noise, seed=i) for i in range(8)])
+    g.add("WriteImage", image=added, path=str(tmp_path / "out.fits"))
+    first = added.compute(store=Store(tmp_path / "store"))
+    g.run(store=Store(tmp_path / "store"))
+    MADE.clear()
+    np.testing.assert_array_equal(added.compute(store=Store(tmp_path / "store")), first)
+    assert not MADE
+    # A file that was touched counts no more.
+    with (tmp_path / "out.fits").open("ab") as f:
+        f.write(bytes(2880))
+    np.testing.assert_array_equal(added.compute(store=Store(tmp_path / "store")), first)
+    assert MADE["added"] == SHAPE[0]
+
+
+@pytest.mark.parametrize("name", ["out.xisf", "out.fits", "out.tif"])
+def test_files_that_are_read_again_give_every_bit(tmp_path: Path, name: str) -> None:
+    g = Graph()
+    planes = [g.add(Added, images=[g.add(Noise, seed=i + 10 * c) for i in range(7)]) for c in range(3)]
+    rgb = g.add("ChannelCombination", red=planes[0], green=planes[1], blue=planes[2])
+    g.add("WriteImage", image=rgb, path=str(tmp_path / name))
+    made = rgb.compute(store=Store(tmp_path / "other"))
+    g.run(store=Store(tmp_path / "store"))
+    found = rgb.compute(Box(13, 7, 400, 200), store=Store(tmp_path / "store"))
+    np.testing.assert_array_equal(found, made[:, 13:400, 7:200])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import rich_click as click
 
-from ._graph_options import graph_options
+from ._graph_options import graph_options, memory_option
 from ._group import common
 from ._output import note, size, table, tell, tell_json
 from ._progress import progress_option, watching
@@ -28,6 +28,7 @@ class Ways(NamedTuple):
     pins: tuple[str, ...]
     scheduler: Any
     workers: int | None
+    memory: int | None
 
 
 @click.command("run")
@@ -44,6 +45,7 @@ class Ways(NamedTuple):
     show_default=True,
     help="Who does the work; the results are the same to the last bit.",
 )
+@memory_option
 @click.option("--dry-run", is_flag=True, help="Only say what would be done and why: reads headers, writes nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
 @click.option("--quiet", "-q", is_flag=True, help="Say nothing but errors.")
@@ -58,6 +60,7 @@ def command(
     pins: tuple[str, ...],
     workers: int | None,
     scheduler: str,
+    memory: int | None,
     dry_run: bool,
     as_json: bool,
     quiet: bool,
@@ -78,7 +81,7 @@ def command(
     refuse_problems(made, (*targets, *pins) if targets else ())
     if out is not None:
         redirect(made, out)
-    ways = Ways(targets, pins, scheduler, workers)
+    ways = Ways(targets, pins, scheduler, workers, memory)
     if dry_run:
         _forecast(made, ways, as_json)
         return
@@ -96,6 +99,7 @@ def _run(graph: Graph, ways: Ways, progress: bool | None) -> Report:
             pin=ways.pins,
             scheduler=ways.scheduler,
             workers=ways.workers,
+            memory=ways.memory,
             watch=watch,
         )
 
