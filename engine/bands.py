@@ -1,4 +1,4 @@
-"""The two kinds of dask task: measure a block of the fixed grid, and make a band of output strips."""
+"""The kinds of dask task: measure a block of the fixed grid, compute a Value, make a band of output strips."""
 
 from __future__ import annotations
 
@@ -71,6 +71,13 @@ def fold(ticket: str, steps: Sequence[int], first: Partials, second: Partials) -
     work: Work = shared(ticket)
     merged = [_process(work, s).merge(a, b) for s, a, b in zip(steps, first[0], second[0], strict=True)]
     return merged, first[1] + second[1]
+
+
+def compute_value(ticket: str, step: int) -> Any:
+    """Return the Value of a step that needs Values only."""
+    work: Work = shared(ticket)
+    work.stop_if_cancelled()
+    return work.evaluation.computed(step)
 
 
 def make_band(ticket: str, band: Sequence[int]) -> tuple[int, float]:

@@ -152,24 +152,40 @@ class Evaluation:
                     todo.append(feed.step)
         return sorted(seen)  # steps are appended sources first
 
-    def pending(self, targets: list[int], recall: Callable[[int], bool]) -> tuple[list[int], set[int]]:
+    def pending(
+        self,
+        targets: list[int],
+        recall: Callable[[int], bool],
+        compute: Callable[[list[int]], None] | None = None,
+    ) -> tuple[list[int], set[int]]:
         """Return the steps to be measured next and all steps that wait for them.
 
         *recall* tries to learn a step's Value from the store and says whether it did. Steps that need Values
-        only are computed on the way.
+        only are computed on the way: by *compute*, which learns those that wait for nothing, or one by one.
         """
-        ready: list[int] = []
-        blocked: set[int] = set()
-        for i in self.upstream(targets):
-            step = self.plan.steps[i]
-            if any(f.step in blocked for f in step.feeds()):
-                blocked.add(i)
-            elif i not in self.measured and self.needs_measure(i) and not recall(i):
-                ready.append(i)
-                blocked.add(i)
-            elif i not in self.measured and step.process.answers("compute"):
-                self.learn(i, self._computed(i))
-        return ready, blocked
+        order = self.upstream(targets)
+        while True:
+            ready: list[int] = []
+            computable: list[int] = []
+            blocked: set[int] = set()
+            for i in order:
+                if any(f.step in blocked for f in self.plan.steps[i].feeds()):
+                    blocked.add(i)
+                elif i in self.measured:
+                    continue
+                elif self.needs_measure(i):
+                    if not recall(i):
+                        ready.append(i)
+                        blocked.add(i)
+                elif self.plan.steps[i].process.answers("compute") and not (compute and recall(i)):
+                    if compute is None:
+                        self.learn(i, self.computed(i))
+                    else:
+                        computable.append(i)
+                        blocked.add(i)
+            if not computable or compute is None:
+                return ready, blocked
+            compute(computable)
 
     def needs_measure(self, index: int) -> bool:
         process: Process = self.plan.steps[index].process
@@ -194,7 +210,8 @@ class Evaluation:
         # The port is that of no image: a process is asked whether it measures before it can tell its frame.
         return self._known(self.plan.steps[index], Feed(index, ""), None)
 
-    def _computed(self, index: int) -> Any:
+    def computed(self, index: int) -> Any:
+        """Return the Value of a step that needs Values and frames only."""
         step = self.plan.steps[index]
         try:
             return step.process.compute(self._measure_known(index))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from threading import Event as CancelEvent
 from typing import Any
 
-from .bands import Work, fold, make_band, measure_block, measured_images
+from .bands import Work, compute_value, fold, make_band, measure_block, measured_images
 from .collected import Collected, Held
 from .errors import EngineError, GraphError, NodeFailed
 from .evaluation import Evaluation
@@ -31,6 +31,9 @@ from .thickness import thicker
 MAX_PASSES = 60
 # Samples of one band: enough work (some 10 ms) that dask's cost of 0.1 ms a task does not count.
 BAND_SAMPLES = 4 * 1024 * 1024
+
+# Seconds from which on a computed Value is worth a file.
+KEEP_COMPUTED = 0.005
 
 Target = tuple[Feed, Writer | StoredPixels, int]
 """What is made, where it goes, and the step of the sink (-1 for pinned pixels)."""
@@ -66,7 +69,7 @@ class Session:
         self._goal = steps
         self._look_ahead(steps)
         while True:
-            ready, _ = self.evaluation.pending(steps, self._recall)
+            ready, _ = self.evaluation.pending(steps, self._recall, self._compute)
             if not ready:
                 break
             check_states(self.evaluation, steps)
@@ -98,6 +101,25 @@ class Session:
         self.evaluation.learn(index, value)
         self.report.states[self.plan.steps[index].label] = "recalled"
         return True
+
+    def _compute(self, steps: list[int]) -> None:
+        """Compute steps that need Values only, such as the matching of stars, side by side."""
+        work = Work(self.evaluation, {}, cancel=self.cancel)
+        start = time.perf_counter()
+        with self.lane.share(work) as ticket:
+            tasks = {("value", i): (compute_value, ticket, i) for i in steps}
+            if len(steps) == 1:
+                found = [compute_value(ticket, steps[0])]
+            else:
+                with self._stage_of("compute", steps):
+                    found = self.lane.get(tasks, list(tasks), lambda key, result: None, self.cancel)
+        seconds = (time.perf_counter() - start) / len(steps)
+        for i, value in zip(steps, found, strict=True):
+            # Through the packer even when fresh, so that a stored Value and a new one cannot differ.
+            plain = unpack(pack(value))
+            self.evaluation.learn(i, plain)
+            if seconds > KEEP_COMPUTED:
+                self.store.put_value(self._key(i), plain)
 
     def _key(self, index: int) -> str:
         return self.evaluation.key(index, self.store.content)
