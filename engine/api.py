@@ -1,12 +1,12 @@
 """The engine's front door: all that a node pack may import."""
 
 from .errors import ParameterError, SourceError
-from .folders import scratch
+from .folders import scratch, without_folders
 from .frame import Card, Frame, Scalar, State, Word
 from .fuse import generated_module
 from .params import param
 from .ports import Port
-from .process import Again, Arguments, Composite, Expand, Known, Process, Tile, Writer
+from .process import Again, Arguments, Composite, Expand, Known, Process, Provenance, Tile, Writer
 from .region import Box, whole
 from .summaries import Summaries, Summary
 from .wcs import carry, mirrored_columns, mirrored_rows, scaling, shifting, transposing
@@ -23,6 +23,7 @@ __all__ = [
     "ParameterError",
     "Port",
     "Process",
+    "Provenance",
     "Scalar",
     "SourceError",
     "State",
@@ -41,4 +42,5 @@ __all__ = [
     "shifting",
     "transposing",
     "whole",
+    "without_folders",
 ]

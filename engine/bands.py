@@ -11,7 +11,7 @@ from .errors import Cancelled, EngineError, NodeFailed
 from .evaluation import Evaluation
 from .plan import Feed
 from .process import Writer
-from .pull import Puller
+from .pull import Puller, needed_boxes
 from .region import Box, measure_tile_rows, strips
 from .schedule import shared
 from .stored_pixels import Pixels, StoredPixels
@@ -43,7 +43,7 @@ class Work:
             raise Cancelled("the run was stopped")
 
 
-def measure_block(ticket: str, steps: Sequence[int], block: Sequence[int]) -> Partials:
+def measure_block(ticket: Any, steps: Sequence[int], block: Sequence[int]) -> Partials:
     """Return what one block of the grid tells each of *steps*, its tiles merged from top to bottom."""
     work: Work = shared(ticket)
     box = Box(*block)
@@ -55,8 +55,8 @@ def measure_block(ticket: str, steps: Sequence[int], block: Sequence[int]) -> Pa
         puller = Puller(work.evaluation, work.stored, work.traffic)
         if work.rows > tile_rows:
             # Pixels come in thick strips where that is cheaper; what is measured stays tile by tile.
-            for feed in _same_size_images(work, steps, box):
-                puller.prefetch(feed, strip)
+            for feed, parts in _same_size_images(work, steps, strip, tile_rows).items():
+                puller.prefetch(feed, parts)
         for tile in strips(strip, tile_rows):
             for n, step in enumerate(steps):
                 partial = _measured(work, puller, step, tile)
@@ -66,21 +66,21 @@ def measure_block(ticket: str, steps: Sequence[int], block: Sequence[int]) -> Pa
     return partials, read
 
 
-def fold(ticket: str, steps: Sequence[int], first: Partials, second: Partials) -> Partials:
+def fold(ticket: Any, steps: Sequence[int], first: Partials, second: Partials) -> Partials:
     """Merge two neighbouring blocks."""
     work: Work = shared(ticket)
     merged = [_process(work, s).merge(a, b) for s, a, b in zip(steps, first[0], second[0], strict=True)]
     return merged, first[1] + second[1]
 
 
-def compute_value(ticket: str, step: int) -> Any:
+def compute_value(ticket: Any, step: int) -> Any:
     """Return the Value of a step that needs Values only."""
     work: Work = shared(ticket)
     work.stop_if_cancelled()
     return work.evaluation.computed(step)
 
 
-def make_band(ticket: str, band: Sequence[int]) -> tuple[int, float]:
+def make_band(ticket: Any, band: Sequence[int]) -> tuple[int, float]:
     """Pull a band of every target strip by strip, hand the strips on; return the bytes made and those read."""
     work: Work = shared(ticket)
     made, read = 0, 0.0
@@ -130,9 +130,36 @@ def measured_images(evaluation: Evaluation, steps: Sequence[int]) -> list[Feed]:
     return list(found)
 
 
-def _same_size_images(work: Work, steps: Sequence[int], box: Box) -> list[Feed]:
-    feeds = measured_images(work.evaluation, steps)
-    return [f for f in feeds if work.evaluation.frame(f).box.contains(box)]
+def _same_size_images(work: Work, steps: Sequence[int], strip: Box, tile_rows: int) -> dict[Feed, list[Box]]:
+    """Return which parts of *strip* are measured of each image that has its size: few where rows are sampled."""
+    found: dict[Feed, list[Box]] = {}
+    for tile in strips(strip, tile_rows):
+        for index in steps:
+            step = work.evaluation.plan.steps[index]
+            known = work.evaluation.known(index, "", box=tile, state=work.states.get(index))
+            for port in step.process.inputs:
+                linked = step.inputs.get(port.name)
+                if not port.is_image or linked is None:
+                    continue
+                feeds = [linked] if isinstance(linked, Feed) else linked
+                boxes = needed_boxes(step.process, tile, port.name, known, len(feeds))
+                for feed, box in zip(feeds, boxes, strict=True):
+                    frame = work.evaluation.frame(feed).box
+                    if not box.empty and frame.contains(strip):
+                        found.setdefault(feed, []).append(box.overlap(frame))
+    return {feed: _joined(boxes) for feed, boxes in found.items()}
+
+
+def _joined(boxes: list[Box]) -> list[Box]:
+    """Return as few boxes that cover the same rows."""
+    made: list[Box] = []
+    for box in sorted(boxes):
+        if made and box.y0 <= made[-1].y1:
+            last = made[-1]
+            made[-1] = Box(last.y0, min(last.x0, box.x0), max(last.y1, box.y1), max(last.x1, box.x1))
+        else:
+            made.append(box)
+    return made
 
 
 def _process(work: Work, index: int) -> Any:

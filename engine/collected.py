@@ -72,5 +72,5 @@ class Held:
     def read(self, box: Box) -> Tile:
         return np.ascontiguousarray(self._taken.view()[:, box.y0 : box.y1, box.x0 : box.x1])
 
-    def drop(self) -> None:
+    def abandon(self) -> None:
         self._taken.abandon()

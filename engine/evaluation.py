@@ -83,7 +83,7 @@ class Evaluation:
             found = ask(linked) if isinstance(linked, Feed) else tuple(ask(f) for f in linked)
             (frames if port.is_image else values)[port.name] = found
         measured = self.measured.get(feed.step)
-        extra = {} if frame is None else {"frame": frame}
+        extra: dict[str, Any] = {} if frame is None else {"frame": frame}
         return Known(
             frames=frames, values=values, measured=measured, port=feed.port, box=box, state=state,
             index=step.frame, **extra,

@@ -1,10 +1,11 @@
-"""Where lerarlink keeps what it can make again."""
+"""Where lerarlink keeps what it can make again, and texts that name no folders."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import os
+import re
 from pathlib import Path
 
 
@@ -43,3 +44,12 @@ def scratch() -> Path:
     folder = cache_root() / "scratch"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+# A way through folders from the root (or a drive, or home) up to the name at its end.
+_FOLDERS = re.compile(r"(?:(?<![A-Za-z0-9])[A-Za-z]:[\\/]|\\\\|(?<![\w.:/])~?/)(?:[^\\/:*?\"<>|'\n]+[\\/])+(?=[^\\/\s])")
+
+
+def without_folders(text: str) -> str:
+    """Return *text* with only the names of files where it gives whole paths."""
+    return _FOLDERS.sub("", text)

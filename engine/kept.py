@@ -80,12 +80,12 @@ class Kept:
                 if feed not in self._held:
                     feeds += self.evaluation.image_feeds(feed.step)
         for feed in [f for f in self._held if f not in needed]:
-            self._held.pop(feed).drop()
+            self._held.pop(feed).abandon()
 
     def close(self) -> None:
         """Let go of everything that was held for this run."""
         for held in self._held.values():
-            held.drop()
+            held.abandon()
         self._held.clear()
 
     def _in_store(self, feed: Feed) -> StoredPixels | None:

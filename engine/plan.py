@@ -65,6 +65,10 @@ class Plan:
     parts: dict[Any, int] = field(default_factory=dict)
     """Steps inside composites by process and inputs: a master is measured once, not once a light."""
 
+    def sinks_of(self, feed: Feed) -> list[int]:
+        """Return the steps that write *feed* as it is."""
+        return [i for found in self.sinks.values() for i in found if feed in self.steps[i].feeds()]
+
     def feeds_of(self, link: Link) -> tuple[Feed, ...]:
         """Return the feeds behind a link: one, many for a series, none when absent."""
         found = self.outputs[link.node][link.port]

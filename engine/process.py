@@ -40,6 +40,25 @@ class Again:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """What the writer of a file is to put beside the pixels.
+
+    Attributes
+    ----------
+    data
+        JSON text in ASCII, from which the file can be made again; empty for none.
+    history
+        The same for people, in lines.
+    private
+        Whether the file must not tell where it was made: folders, site, observer.
+    """
+
+    data: bytes = b""
+    history: tuple[str, ...] = ()
+    private: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
     """What a process may rely on while it answers.
 
@@ -62,6 +81,8 @@ class Known:
         In `measure` and `finish`: the state of the `Again` that asked for this pass; None in the first.
     index
         Which frame of a series this is, from 0; None outside a series.
+    provenance
+        In `writer`: what the file is to tell of its making; None for nothing.
     """
 
     frames: Mapping[str, Any] = field(default_factory=dict)
@@ -72,6 +93,7 @@ class Known:
     box: Box = field(default_factory=lambda: Box(0, 0, 0, 0))
     state: Any = None
     index: int | None = None
+    provenance: Provenance | None = None
 
     def of(self, port: str) -> Frame:
         """Return the frame linked to the single image port *port*."""
@@ -164,6 +186,11 @@ class Process:
 
     def check(self) -> None:
         """Raise ParameterError where parameters do not fit each other; called once, at construction."""
+
+    def files(self) -> tuple[str, ...]:
+        """Return the paths of all files that the parameters name, inputs and outputs."""
+        given = [getattr(self, s.name) for s in self.params.values() if s.file]
+        return tuple(p for one in given if one for p in ((one,) if isinstance(one, str) else one))
 
     # -- 1. what comes out ------------------------------------------------------------------------
 

@@ -37,11 +37,11 @@ class Puller:
         self._traffic = traffic or Traffic(evaluation)
         self.stored = stored or {}
         self._memo: dict[tuple[Feed, Box], Tile] = {}
-        self._wide: dict[Feed, tuple[Box, Tile]] = {}
+        self._wide: dict[Feed, list[tuple[Box, Tile]]] = {}
 
-    def prefetch(self, feed: Feed, box: Box) -> None:
-        """Pull *box* at once; smaller boxes of it are then cut out of it."""
-        self._wide[feed] = box, self.pull(feed, box)
+    def prefetch(self, feed: Feed, boxes: Sequence[Box]) -> None:
+        """Pull each of *boxes* at once; smaller boxes of one are then cut out of it."""
+        self._wide[feed] = [(box, self.pull(feed, box)) for box in boxes]
 
     def forget(self) -> None:
         """Drop what was remembered, except what was prefetched."""
@@ -86,11 +86,11 @@ class Puller:
         return found
 
     def _cut(self, feed: Feed, box: Box) -> Tile | None:
-        around, tile = self._wide[feed]
-        if not around.contains(box):
-            return None
-        rows = slice(box.y0 - around.y0, box.y1 - around.y0)
-        return np.ascontiguousarray(tile[:, rows, box.x0 - around.x0 : box.x1 - around.x0])
+        for around, tile in self._wide[feed]:
+            if around.contains(box):
+                rows = slice(box.y0 - around.y0, box.y1 - around.y0)
+                return np.ascontiguousarray(tile[:, rows, box.x0 - around.x0 : box.x1 - around.x0])
+        return None
 
     def _make(self, feed: Feed, box: Box) -> Tile:
         step = self.evaluation.plan.steps[feed.step]

@@ -11,6 +11,7 @@ from typing import Any
 from .errors import GraphError
 from .memory import Memory
 from .plan import Absent, Feed, Plan, lower
+from .provenance import Sign
 from .report import Progress as Progress
 from .report import Report as Report
 from .report import Watcher as Watcher
@@ -32,6 +33,8 @@ def run(
     pin: Iterable[str] = (),
     strip_samples: int | None = None,
     memory: int | None = None,
+    sign: Sign | None = None,
+    cluster: str | None = None,
 ) -> Report:
     """Run *graph*: measure what *targets* need and write the outputs of the sinks among them.
 
@@ -54,6 +57,11 @@ def run(
     memory
         Budget in bytes; default: a quarter of the machine's. Masters that are asked for in several passes are kept
         in it; what does not fit goes to the store.
+    sign
+        Says what each written file is to tell of its making; default: nothing.
+    cluster
+        Address of a dask.distributed scheduler (``tcp://host:port``) whose workers do the work; they must see the
+        same files under the same names.
 
     Raises
     ------
@@ -64,9 +72,9 @@ def run(
     wanted = list(graph.ends() if targets is None else targets)
     pinned = list(pin)
     plan = lower(graph, [*wanted, *pinned])
-    with Lane(scheduler, workers) as lane:
+    with Lane(scheduler, workers, cluster) as lane:
         budget = Memory.default(lane.workers) if memory is None else Memory(memory, lane.workers)
-        session = Session(plan, lane, store or Store(), watch, cancel, budget)
+        session = Session(plan, lane, store or Store(), watch, cancel, budget, sign)
         steps = [i for name in wanted for i in _steps_of(plan, name)]
         pins = [feed for name in pinned for feed in _image_feeds(plan, name)]
         with contextlib.closing(session):

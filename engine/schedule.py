@@ -17,10 +17,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from .errors import Cancelled, EngineError
+from .cluster import Cluster
+from .errors import Cancelled, EngineError, GraphError
 from .folders import scratch
 
-Scheduler = Literal["threads", "processes", "sync"]
+Scheduler = Literal["threads", "processes", "sync", "cluster"]
 Task = tuple[Any, ...]
 _tickets = itertools.count()
 _here: dict[str, Any] = {}
@@ -32,21 +33,36 @@ class Lane:
     Parameters
     ----------
     scheduler
-        ``threads`` (all in this process), ``processes`` (local worker processes) or ``sync`` (for debugging).
+        ``threads`` (all in this process), ``processes`` (local worker processes), ``sync`` (for debugging) or
+        ``cluster`` (the workers of a dask.distributed scheduler).
     workers
         How many; default: the processors this process may use.
+    cluster
+        Address of the scheduler; the lane is then of kind ``cluster``.
     """
 
-    def __init__(self, scheduler: Scheduler = "threads", workers: int | None = None) -> None:
-        self.scheduler = scheduler
-        self.workers = workers or usable_processors()
+    def __init__(
+        self, scheduler: Scheduler = "threads", workers: int | None = None, cluster: str | None = None
+    ) -> None:
+        if (scheduler == "cluster") != (cluster is not None) and scheduler != "threads":
+            raise GraphError(f"the address of a cluster goes with scheduler 'cluster', got {scheduler!r}, {cluster!r}")
+        self.scheduler: Scheduler = scheduler if cluster is None else "cluster"
+        self._cluster = None if cluster is None else Cluster(cluster)
+        self.workers = workers or (self._cluster.workers if self._cluster else usable_processors())
         self._pool: ProcessPoolExecutor | None = None
         self._threads: ThreadPoolExecutor | None = None
 
     def __enter__(self) -> Lane:
         return self
 
+    @property
+    def apart(self) -> bool:
+        """Whether workers are other processes, so that pixels reach them through files only."""
+        return self.scheduler in ("processes", "cluster")
+
     def __exit__(self, kind: Any, *_: Any) -> None:
+        if self._cluster is not None:
+            self._cluster.close()
         if self._threads is not None:
             self._threads.shutdown(cancel_futures=True)
         if self._pool is not None:
@@ -56,11 +72,15 @@ class Lane:
                 child.terminate()
 
     @contextmanager
-    def share(self, work: Any) -> Iterator[str]:
+    def share(self, work: Any) -> Iterator[Any]:
         """Make *work* available to tasks as `shared(ticket)` while the block lasts.
 
-        Worker processes read it once from a file instead of receiving it with every task.
+        Worker processes read it once from a file instead of receiving it with every task; machines of a cluster
+        are sent it once.
         """
+        if self._cluster is not None:
+            yield self._cluster.send(work)
+            return
         ticket = f"{os.getpid()}-{next(_tickets)}"
         if self.scheduler == "processes":
             with tempfile.NamedTemporaryFile(dir=scratch(), suffix=".work", delete=False) as f:
@@ -88,6 +108,8 @@ class Lane:
         Cancelled
             *cancel* was set.
         """
+        if self._cluster is not None:
+            return self._cluster.get(tasks, wanted, done, cancel)
         import dask
         import dask.multiprocessing
         import dask.threaded
@@ -139,8 +161,10 @@ def _leave_interrupts_to_parent() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def shared(ticket: str) -> Any:
-    """Return what `Lane.share` was given, inside a task."""
+def shared(ticket: Any) -> Any:
+    """Return what `Lane.share` was given, inside a task; a cluster brings it in place of its ticket."""
+    if not isinstance(ticket, str):
+        return ticket
     return _here[ticket] if ticket in _here else _loaded(ticket)
 
 

@@ -6,6 +6,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from threading import Event as CancelEvent
 from typing import Any
 
@@ -19,6 +20,7 @@ from .kept import Kept
 from .memory import Memory, peak_memory
 from .plan import Feed, Plan
 from .process import Again, Tile, Writer
+from .provenance import Origin, Sign
 from .region import Box, measure_block_rows, measure_tile_rows, strip_rows, strips
 from .report import Progress, Report, Stage, Watcher
 from .schedule import Lane, processor_seconds
@@ -50,14 +52,18 @@ class Session:
         watch: Watcher | None,
         cancel: CancelEvent | None,
         memory: Memory | None = None,
+        sign: Sign | None = None,
     ) -> None:
         self.plan, self.lane, self.store = plan, lane, store
         self.watch, self.cancel = watch, cancel or CancelEvent()
+        self._sign = sign
         self.evaluation = Evaluation(plan)
         self.report = Report()
         self._memory = memory or Memory.default()
-        self.kept = Kept(self.evaluation, store, self._memory, on_disk=lane.scheduler == "processes")
+        self.kept = Kept(self.evaluation, store, self._memory, on_disk=lane.apart)
         self._goal: list[int] = []
+        self._made: set[int] = set()
+        """Sinks whose files were written because their pixels were asked for before the end."""
         self._stage = 0
         self._start = time.perf_counter()
         self._bytes = 0
@@ -104,13 +110,12 @@ class Session:
 
     def _compute(self, steps: list[int]) -> None:
         """Compute steps that need Values only, such as the matching of stars, side by side."""
-        work = Work(self.evaluation, {}, cancel=self.cancel)
         start = time.perf_counter()
-        with self.lane.share(work) as ticket:
-            tasks = {("value", i): (compute_value, ticket, i) for i in steps}
-            if len(steps) == 1:
-                found = [compute_value(ticket, steps[0])]
-            else:
+        if len(steps) == 1:
+            found = [self.evaluation.computed(steps[0])]
+        else:
+            with self.lane.share(Work(self.evaluation, {}, cancel=self.cancel)) as ticket:
+                tasks = {("value", i): (compute_value, ticket, i) for i in steps}
                 with self._stage_of("compute", steps):
                     found = self.lane.get(tasks, list(tasks), lambda key, result: None, self.cancel)
         seconds = (time.perf_counter() - start) / len(steps)
@@ -201,7 +206,8 @@ class Session:
         targets: list[Target] = [(feed, self.kept.stored(feed), -1) for feed in pins]
         try:
             for i in sinks:
-                targets.append((self._sink_feed(i), self._writer(i), i))  # noqa: PERF401 - each one opens a file
+                if i not in self._made:
+                    targets.append((self._sink_feed(i), self._writer(i), i))  # noqa: PERF401 - each opens a file
             self._refuse_shared_paths(targets)
             groups: dict[tuple[int, int], list[Target]] = {}
             for target in targets:
@@ -211,7 +217,11 @@ class Session:
                 self._stage += 1
                 self._make_group(group, strip_samples)
                 for target in group:
-                    self._finish(target)
+                    feed, writer, sink = target
+                    if isinstance(writer, StoredPixels):
+                        self.report.states[self.plan.steps[feed.step].label] = "kept"
+                    else:
+                        self._finish(feed, writer, sink)
                     targets.remove(target)
         except BaseException:
             for _, writer, _ in targets:
@@ -230,22 +240,51 @@ class Session:
     # -- Keeping ----------------------------------------------------------------------------------
 
     def _keep(self, targets: list[int], measuring: list[int]) -> None:
-        """Make what is dear and asked for again: in memory while the budget lasts, else in the store."""
+        """Make what is dear and asked for again.
+
+        It goes into the file that is to hold it anyway, if there is one; else into memory while the budget lasts;
+        else into the store.
+        """
         kept = self.kept.of([*targets, *measuring])
         for feeds in worth_keeping(self.evaluation, targets, measuring, kept):
             self._stage += 1
-            places = [(feed, self.kept.place(feed)) for feed in feeds]
             frame = self.evaluation.frame(feeds[0])
+            places: list[tuple[Feed, Writer | StoredPixels | Held, int]] = []
             try:
-                self._bands(places, frame.box, strip_rows(frame.width), "keep", [f.step for f in feeds])
-            except BaseException:
-                for _, place in places:
+                places += [self._place(feed) for feed in feeds]
+                made = [(f, place) for f, place, _ in places]
+                self._bands(made, frame.box, strip_rows(frame.width), "keep", [f.step for f in feeds])
+                for feed, place, sink in places:
                     if isinstance(place, Held):
-                        place.drop()
+                        self.kept.hold(feed, place)
+                    elif not isinstance(place, StoredPixels):
+                        self._finish(feed, place, sink)
+                        self._made.add(sink)
+            except BaseException:
+                for _, place, sink in places:
+                    if not isinstance(place, StoredPixels) and sink not in self._made:
+                        place.abandon()
                 raise
-            for feed, place in places:
-                if isinstance(place, Held):
-                    self.kept.hold(feed, place)
+
+    def _place(self, feed: Feed) -> tuple[Feed, Writer | StoredPixels | Held, int]:
+        """Return where pixels that are kept go, and the sink whose file that is (-1 for none)."""
+        for sink in self.plan.sinks_of(feed):
+            if sink in self._goal and sink not in self._made:
+                writer = self._writer(sink)
+                if getattr(writer, "exact", None) and self._alone(writer, sink):
+                    return feed, writer, sink
+                writer.abandon()
+        return feed, self.kept.place(feed), -1
+
+    def _alone(self, writer: Writer, sink: int) -> bool:
+        """Return whether nothing else in the plan reads or writes the file of *writer*."""
+        path = os.path.realpath(writer.path)
+        return not any(
+            os.path.realpath(p) == path
+            for i, step in enumerate(self.plan.steps)
+            if i != sink
+            for p in step.process.files()
+        )
 
     def close(self) -> None:
         """Let go of everything that was kept for this run."""
@@ -257,7 +296,7 @@ class Session:
         if box == frame.box:
             self._keep([feed.step], [])
         rows = strip_rows(box.width, *([strip_samples] if strip_samples else []))
-        taken = Collected(box, frame.channels, on_disk=self.lane.scheduler == "processes")
+        taken = Collected(box, frame.channels, on_disk=self.lane.apart)
         try:
             self._bands([(feed, taken)], box, rows, "compute", [feed.step])
             return taken.array()
@@ -286,11 +325,7 @@ class Session:
                     cost["written"] += made
                     cost["read"] += read
 
-    def _finish(self, target: Target) -> None:
-        feed, writer, sink = target
-        if isinstance(writer, StoredPixels):
-            self.report.states[self.plan.steps[feed.step].label] = "kept"
-            return
+    def _finish(self, feed: Feed, writer: Writer, sink: int) -> None:
         writer.finish()
         self.kept.note_written(feed, writer)
         self.report.states[self.plan.steps[sink].label] = "written"
@@ -298,8 +333,11 @@ class Session:
 
     def _writer(self, index: int) -> Writer:
         step = self.plan.steps[index]
+        known = self.evaluation.known(index, "")
+        if self._sign is not None:
+            known = replace(known, provenance=self._sign(Origin(self.evaluation, index, self.store.content)))
         try:
-            return step.process.writer(self.evaluation.known(index, ""))
+            return step.process.writer(known)
         except OSError:
             raise
         except EngineError as e:

@@ -1,9 +1,10 @@
-"""What was made, kept under the key of what made it. Everything here can be made again.
+"""What was made, kept under the key of what made it. Everything but the history can be made again.
 
     values/ab/<key>.msgpack    Values: what `finish` returned
     pixels/ab/<key>.<port>     pixels of one image output, strip by strip
     written/ab/<key>.<port>    which file of the user's holds the pixels of one output
     sources/ab/<digest>        digests of source files, by path, size, time and inode
+    history/ab/<id>            notes that are no results: which graphs were run, and when
     kernels/, numba/           generated and compiled loops
     scratch/                   unpacked inputs
 
@@ -33,6 +34,8 @@ from .written import WrittenPixels
 
 log = logging.getLogger("lerarlink.store")
 _KINDS = ("values", "pixels", "written", "sources", "kernels", "numba", "scratch")
+# Cannot be made again: neither pruned nor cleared.
+_LASTING = ("history",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +133,26 @@ class Store:
         self._write(note, found.encode("ascii"))
         return found
 
+    # -- History ----------------------------------------------------------------------------------
+
+    def note(self, key: str, told: Any) -> None:
+        """Keep a note for good under *key*, replacing what was there; failing to (a full disk) is no error."""
+        body = pack(told)
+        self._write(self._path("history", key), xxhash.xxh3_64_digest(body) + body)
+
+    def notes(self) -> Iterator[tuple[str, Any]]:
+        """Yield key and content of every note that is sound."""
+        for path in sorted((self.root / "history").glob("*/*")):
+            with contextlib.suppress(OSError):
+                data = path.read_bytes()
+                if not path.name.startswith(".") and xxhash.xxh3_64_digest(data[8:]) == data[:8]:
+                    yield path.name, unpack(data[8:])
+
     # -- Care -------------------------------------------------------------------------------------
 
     def entries(self) -> Iterator[Entry]:
         """Yield every file of the store."""
-        for kind in _KINDS:
+        for kind in (*_KINDS, *_LASTING):
             for path in sorted((self.root / kind).glob("**/*")):
                 with contextlib.suppress(FileNotFoundError):
                     s = path.stat()
@@ -145,7 +163,7 @@ class Store:
         """Check every Value and pixel strip against its checksum, remove what is damaged and return it."""
         bad = []
         for entry in self.entries():
-            if entry.kind == "values":
+            if entry.kind in ("values", *_LASTING):
                 data = entry.path.read_bytes()
                 sound = xxhash.xxh3_64_digest(data[8:]) == data[:8]
             elif entry.kind == "pixels":
@@ -158,8 +176,8 @@ class Store:
         return bad
 
     def prune(self, limit: int) -> list[Entry]:
-        """Remove the longest unused files until at most *limit* bytes are left; return what went."""
-        entries = sorted(self.entries(), key=lambda e: (e.kind != "scratch", e.modified))
+        """Remove the longest unused results until at most *limit* bytes are left; return what went."""
+        entries = sorted(self._results(), key=lambda e: (e.kind != "scratch", e.modified))
         total = sum(e.bytes for e in entries)
         gone = []
         for entry in entries:
@@ -171,11 +189,14 @@ class Store:
         return gone
 
     def clear(self) -> int:
-        """Remove everything the store made; return the bytes freed. Other files in the folder stay."""
-        freed = sum(e.bytes for e in self.entries())
+        """Remove all results; return the bytes freed. The history and other files in the folder stay."""
+        freed = sum(e.bytes for e in self._results())
         for kind in _KINDS:
             shutil.rmtree(self.root / kind, ignore_errors=True)
         return freed
+
+    def _results(self) -> Iterator[Entry]:
+        return (e for e in self.entries() if e.kind not in _LASTING)
 
     def _path(self, kind: str, key: str) -> Path:
         name = f"{key}.msgpack" if kind == "values" else key

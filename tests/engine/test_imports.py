@@ -13,6 +13,7 @@ FLOORS = {"engine": 0, "nodes": 1, "graphs": 1, "tools": 2}
 DOORS = {
     "networkx": {"engine/wiring.py"},
     "dask": {"engine/schedule.py", "engine/image.py"},
+    "distributed": {"engine/cluster.py"},
     "msgpack": {"engine/identity.py", "engine/stored_pixels.py", "graphs/"},
     "yaml": {"graphs/", "tools/cli/"},
     "astropy": {"nodes/io/"},
@@ -24,6 +25,7 @@ DOORS = {
     "click": {"tools/cli/"},
     "rich_click": {"tools/cli/"},
     "rich": {"tools/"},
+    "matplotlib": {"tools/plots.py"},
     "platformdirs": {"engine/folders.py"},
 }
 

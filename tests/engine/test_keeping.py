@@ -191,3 +191,30 @@ def test_files_that_are_read_again_give_every_bit(tmp_path: Path, name: str) -> 
     g.run(store=Store(tmp_path / "store"))
     found = rgb.compute(Box(13, 7, 400, 200), store=Store(tmp_path / "store"))
     np.testing.assert_array_equal(found, made[:, 13:400, 7:200])
+
+
+def test_a_master_that_is_written_anyway_is_kept_in_its_file(tmp_path: Path) -> None:
+    g = Graph()
+    added = g.add(Added, images=[g.add(Noise, seed=i) for i in range(8)])
+    level = g.add(Level, image=added)
+    g.add("WriteImage", name="first", image=level, path=str(tmp_path / "level.fits"))
+    g.add("WriteImage", name="second", image=added, path=str(tmp_path / "added.fits"))
+    report = g.run(store=Store(tmp_path / "store"), memory=100)
+    assert MADE["added"] == SHAPE[0]
+    assert [Path(p).name for p in report.written] == ["added.fits", "level.fits"]
+    assert not (tmp_path / "store" / "pixels").exists(), "nothing but the two files"
+
+
+def test_a_file_that_the_graph_reads_is_not_written_before_the_end(tmp_path: Path) -> None:
+    from astropy.io import fits
+
+    paths = [tmp_path / f"{i}.fits" for i in range(8)]
+    for i, path in enumerate(paths):
+        fits.writeto(path, np.full(SHAPE, i, np.float32))
+    g = Graph()
+    added = g.add(Added, images=[g.add("ReadImage", path=str(p), bounds=(0.0, 1.0)) for p in paths])
+    g.add("WriteImage", name="over", image=added, path=str(paths[3]))
+    g.add("WriteImage", name="other", image=g.add(Level, image=added), path=str(tmp_path / "level.fits"))
+    report = g.run(store=Store(tmp_path / "store"))
+    assert [s.action for s in report.stages] == ["keep", "measure", "write"]
+    assert float(fits.getdata(paths[3])[0, 0]) == 28.0

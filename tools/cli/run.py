@@ -29,6 +29,7 @@ class Ways(NamedTuple):
     scheduler: Any
     workers: int | None
     memory: int | None
+    cluster: str | None
 
 
 @click.command("run")
@@ -46,6 +47,7 @@ class Ways(NamedTuple):
     help="Who does the work; the results are the same to the last bit.",
 )
 @memory_option
+@click.option("--cluster", metavar="ADDRESS", help="Let a dask.distributed scheduler's workers do it: tcp://HOST:PORT.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be done and why: reads headers, writes nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
 @click.option("--quiet", "-q", is_flag=True, help="Say nothing but errors.")
@@ -61,6 +63,7 @@ def command(
     workers: int | None,
     scheduler: str,
     memory: int | None,
+    cluster: str | None,
     dry_run: bool,
     as_json: bool,
     quiet: bool,
@@ -81,7 +84,7 @@ def command(
     refuse_problems(made, (*targets, *pins) if targets else ())
     if out is not None:
         redirect(made, out)
-    ways = Ways(targets, pins, scheduler, workers, memory)
+    ways = Ways(targets, pins, scheduler, workers, memory, cluster)
     if dry_run:
         _forecast(made, ways, as_json)
         return
@@ -100,6 +103,7 @@ def _run(graph: Graph, ways: Ways, progress: bool | None) -> Report:
             scheduler=ways.scheduler,
             workers=ways.workers,
             memory=ways.memory,
+            cluster=ways.cluster,
             watch=watch,
         )
 
