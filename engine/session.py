@@ -19,6 +19,7 @@ from .keeping import worth_keeping
 from .kept import Kept
 from .memory import Memory, peak_memory
 from .plan import Feed, Plan
+from .portions import portions
 from .process import Again, Tile, Writer
 from .provenance import Origin, Sign
 from .region import Box, measure_block_rows, measure_tile_rows, strip_rows, strips
@@ -80,8 +81,9 @@ class Session:
                 break
             check_states(self.evaluation, steps)
             self._keep([], ready)
-            self._stage += 1
-            self._measure_stage(ready)
+            for portion in portions(self.evaluation, ready, self.kept.of(ready)):
+                self._stage += 1
+                self._measure_stage(portion)
             self.kept.release(self._goal)
         for i in self.evaluation.upstream(steps):
             if i in self.evaluation.measured:

@@ -1,0 +1,58 @@
+"""Measures that share images share a pass; a night of lights is measured a few at a time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from lerarlink.engine import portions as module
+from lerarlink.engine.graph import Graph
+from lerarlink.engine.store import Store
+
+
+def night(folder: Path, lights: int) -> Graph:
+    rng = np.random.default_rng(1)
+    paths = []
+    for i in range(lights):
+        path = folder / f"{i}.fits"
+        fits.writeto(path, rng.normal(100 + i, 5, (120, 100)).astype(np.float32))
+        paths.append(str(path))
+    g = Graph()
+    frames = g.add("ReadSeries", paths=tuple(paths), bounds=(0.0, 1000.0))
+    g.add("Statistics", name="numbers", image=frames)
+    g.add("Noise", name="noise", image=frames)
+    return g
+
+
+@pytest.mark.parametrize(("portion", "stages"), [(10**9, 1), (2 * 12000, 3), (1, 6)])
+def test_lights_are_measured_a_few_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, portion: int, stages: int
+) -> None:
+    monkeypatch.setattr(module, "PORTION", portion)
+    g = night(tmp_path, 6)
+    report = g.run(["numbers", "noise"], store=Store(tmp_path / "store"))
+    first = [s for s in report.stages if set(s.nodes) == {"numbers", "noise"}]
+    assert len(first) == stages, "both measures of a light share its pass"
+    means = [report.values[f"numbers[{i}]"]["channels"][0]["mean"] for i in range(6)]
+    np.testing.assert_allclose(means, 100 + np.arange(6), atol=0.5)
+
+
+def test_what_was_measured_before_a_run_was_killed_is_recalled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PORTION", 1)
+    g = night(tmp_path, 6)
+
+    class Killed(BaseException):
+        pass
+
+    def watch(progress: Any) -> None:
+        if progress.stage == 5:
+            raise Killed
+
+    with pytest.raises(Killed):
+        g.run(["numbers"], store=Store(tmp_path / "store"), watch=watch)
+    report = g.run(["numbers"], store=Store(tmp_path / "store"))
+    assert [report.states[f"numbers[{i}]"] for i in range(6)] == ["recalled"] * 4 + ["measured"] * 2
