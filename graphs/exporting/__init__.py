@@ -1,0 +1,1 @@
+"""Graphs written for others: as Python programs."""
