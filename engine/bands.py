@@ -9,6 +9,7 @@ from typing import Any
 
 from .errors import Cancelled, EngineError, NodeFailed
 from .evaluation import Evaluation
+from .journal import Journalled
 from .plan import Feed
 from .process import Writer
 from .pull import Puller, needed_boxes
@@ -88,6 +89,8 @@ def make_band(ticket: Any, band: Sequence[int]) -> tuple[int, float]:
         work.stop_if_cancelled()
         puller = Puller(work.evaluation, work.stored, work.traffic)
         for feed, writer in work.targets:
+            if isinstance(writer, Journalled) and writer.has(box):
+                continue  # a run that was killed had come so far
             tile = puller.pull(feed, box)
             try:
                 writer.write(box, tile)

@@ -47,7 +47,10 @@ def scratch() -> Path:
 
 
 # A way through folders from the root (or a drive, or home) up to the name at its end.
-_FOLDERS = re.compile(r"(?:(?<![A-Za-z0-9])[A-Za-z]:[\\/]|\\\\|(?<![\w.:/])~?/)(?:[^\\/:*?\"<>|'\n]+[\\/])+(?=[^\\/\s])")
+_FOLDERS = re.compile(
+    r"(?:(?<![A-Za-z0-9])[A-Za-z]:[\\/]|\\\\|(?<![\w.:/])~?/)"
+    r"(?:[^\\/:*?\"<>|'\n]+[\\/])+(?=[^\\/\s])"
+)
 
 
 def without_folders(text: str) -> str:

@@ -15,6 +15,7 @@ from .collected import Collected, Held
 from .errors import EngineError, GraphError, NodeFailed
 from .evaluation import Evaluation
 from .identity import pack, unpack
+from .journal import journalled
 from .keeping import worth_keeping
 from .kept import Kept
 from .memory import Memory, peak_memory
@@ -339,7 +340,8 @@ class Session:
         if self._sign is not None:
             known = replace(known, provenance=self._sign(Origin(self.evaluation, index, self.store.content)))
         try:
-            return step.process.writer(known)
+            writer = step.process.writer(known)
+            return journalled(writer, self.store.journal(self._key(index), writer.path))
         except OSError:
             raise
         except EngineError as e:

@@ -3,6 +3,7 @@
     values/ab/<key>.msgpack    Values: what `finish` returned
     pixels/ab/<key>.<port>     pixels of one image output, strip by strip
     written/ab/<key>.<port>    which file of the user's holds the pixels of one output
+    journals/ab/<digest>       which rows of an output that is being written are finished
     sources/ab/<digest>        digests of source files, by path, size, time and inode
     history/ab/<id>            notes that are no results: which graphs were run, and when
     kernels/, numba/           generated and compiled loops
@@ -33,7 +34,7 @@ from .stored_pixels import StoredPixels, verify
 from .written import WrittenPixels
 
 log = logging.getLogger("lerarlink.store")
-_KINDS = ("values", "pixels", "written", "sources", "kernels", "numba", "scratch")
+_KINDS = ("values", "pixels", "written", "journals", "sources", "kernels", "numba", "scratch")
 # Cannot be made again: neither pruned nor cleared.
 _LASTING = ("history",)
 
@@ -101,6 +102,10 @@ class Store:
         except (OSError, ValueError, TypeError, KeyError):
             return None
         return found if found.unchanged() else None
+
+    def journal(self, key: str, path: Path) -> Path:
+        """Return where it is noted which rows of output *path* of the sink *key* are finished."""
+        return self._path("journals", digest("journal", key, os.path.abspath(path)))
 
     def has(self, kind: str) -> bool:
         """Return whether anything of *kind* was ever kept."""

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from ...engine.api import Box, Card, Frame, ParameterError, Tile, Writer
+from ...engine.api import Box, Card, Frame, ParameterError, Provenance, Tile, Writer
 from ._cards import BLOCK, format_card, header_bytes, is_any_wcs, is_structural
 from ._layout import RawWriter, mapped, publish, temporary_name
 from ._mosaic import flipped
+from ._provenance import history_cards, table_hdu
 from ._reader import WriteOptions
 from ._words import normalise
 
@@ -93,7 +94,8 @@ def write_fits(path: Path, frame: Frame, options: WriteOptions) -> Writer:
     if method == "none" and path.suffix.lower() == ".fz":
         method = "gzip" if kind == "float32" else "rice"
     if method != "none":
-        return _compressed(path, frame, kind, method).start()
+        return _compressed(path, frame, kind, method, options.provenance).start()
+    tail = table_hdu(options.provenance)
     bitpix, dtype, zero = _STORED[kind]
     writer = RawWriter(
         path=path,
@@ -101,7 +103,14 @@ def write_fits(path: Path, frame: Frame, options: WriteOptions) -> Writer:
         height=frame.height,
         width=frame.width,
         channels=frame.channels,
-        head=header_bytes([*_structure(frame, bitpix, zero), *image_cards(frame, kind)]),
+        head=header_bytes(
+            [
+                *_structure(frame, bitpix, zero, bool(tail)),
+                *image_cards(frame, kind),
+                *history_cards(options.provenance),
+            ]
+        ),
+        tail=tail,
         bounds=frame.known_bounds(),
         zero=zero,
     )
@@ -109,11 +118,13 @@ def write_fits(path: Path, frame: Frame, options: WriteOptions) -> Writer:
     return writer.start()
 
 
-def _structure(frame: Frame, bitpix: int, zero: int) -> list[Card]:
+def _structure(frame: Frame, bitpix: int, zero: int, extended: bool) -> list[Card]:
     axes = [frame.width, frame.height, *([frame.channels] if frame.channels > 1 else [])]
     cards: list[Card] = [("SIMPLE", True, "conforms to the FITS standard"), ("BITPIX", bitpix, "")]
     cards.append(("NAXIS", len(axes), ""))
     cards += [(f"NAXIS{i}", n, "") for i, n in enumerate(axes, 1)]
+    if extended:
+        cards.append(("EXTEND", True, "a table tells how the image was made"))
     if zero:
         cards += [("BSCALE", 1, ""), ("BZERO", zero, "unsigned integers")]
     return cards
@@ -169,7 +180,9 @@ def _mosaic_cards(frame: Frame) -> list[Card]:
 # -- tile compression ---------------------------------------------------------------------------------
 
 
-def _compressed(path: Path, frame: Frame, kind: str, method: str) -> CompressedWriter:
+def _compressed(
+    path: Path, frame: Frame, kind: str, method: str, provenance: Provenance | None
+) -> CompressedWriter:
     spool = RawWriter(
         path=path,
         dtype={"float32": "=f4", "uint16": "=u2", "uint8": "|u1"}[kind],
@@ -178,8 +191,8 @@ def _compressed(path: Path, frame: Frame, kind: str, method: str) -> CompressedW
         channels=frame.channels,
         bounds=frame.known_bounds(),
     )
-    header = "".join(format_card(*card) for card in image_cards(frame, kind))
-    return CompressedWriter(path=path, spool=spool, header=header, method=method)
+    header = "".join(format_card(*card) for card in [*image_cards(frame, kind), *history_cards(provenance)])
+    return CompressedWriter(path=path, spool=spool, header=header, method=method, tail=table_hdu(provenance))
 
 
 @dataclass(kw_only=True)
@@ -190,6 +203,7 @@ class CompressedWriter:
     spool: RawWriter
     header: str
     method: str
+    tail: bytes = b""
 
     def start(self) -> CompressedWriter:
         self.spool.start()
@@ -230,6 +244,8 @@ class CompressedWriter:
             data = planes if spool.channels > 1 else planes[0]
             hdu = fits.CompImageHDU(data, header, name="IMAGE", **settings)
             fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(temporary)
+        with temporary.open("ab") as out:
+            out.write(self.tail)
 
 
 # Filters of warnings belong to the whole process, so only one thread may change them at a time.

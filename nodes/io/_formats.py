@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...engine.api import Frame, ParameterError, SourceError, Writer
+from ._private import private_frame
 from ._reader import Reader, WriteOptions
 
 _Opener = Callable[[Path, int | str | None], Reader]
@@ -92,6 +93,8 @@ def make_writer(path: Path, frame: Frame, options: WriteOptions) -> Writer:
     if found is None:
         wanted, got = ", ".join(sorted(_WRITERS)), path.suffix or "no extension"
         raise ParameterError(f"{path}: written formats end in {wanted}, got {got!r}")
+    if options.provenance is not None and options.provenance.private:
+        frame = private_frame(frame)
     maker: _Maker = _load(found)
     return maker(path, frame, options)
 

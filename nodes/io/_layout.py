@@ -12,6 +12,7 @@ from typing import Any, Self
 import numba
 import numpy as np
 import numpy.typing as npt
+import xxhash
 
 from ...engine.api import Box, Tile
 from ._disk import mapped as mapped
@@ -167,7 +168,7 @@ def _quantise(values: Any, lo: float, hi: float, top: float, out: Any) -> None:
 
 @dataclass(kw_only=True)
 class RawWriter:
-    """Writes an uncompressed image file: a head, then the samples, then zeros.
+    """Writes an uncompressed image file: a head, then the samples, then zeros and a tail.
 
     `start` makes the file under a temporary name beside the final one, at its full length, so that a
     full disk is found before any pixel is computed. Strips may then come in any order, from any thread
@@ -184,8 +185,8 @@ class RawWriter:
         Size and order, as in `RawLayout`.
     head
         The bytes before the samples.
-    tail_padding
-        How many zero bytes follow the samples.
+    tail_padding, tail
+        How many zero bytes follow the samples, and the bytes after those.
     bounds
         Physical values that become the lowest and the highest level of an integer type.
     zero
@@ -202,6 +203,7 @@ class RawWriter:
     interleaved: bool = False
     head: bytes = b""
     tail_padding: int = 0
+    tail: bytes = b""
     bounds: tuple[float, float] | None = None
     zero: int = 0
     temporary: Path = Path()
@@ -244,15 +246,61 @@ class RawWriter:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
             fd = self._descriptor(os.O_CREAT | os.O_EXCL)
-            reserve(fd, self.offset + self.nbytes + self.tail_padding, self.path)
+            end = self.offset + self.nbytes + self.tail_padding
+            reserve(fd, end + len(self.tail), self.path)
             put(fd, self.head, 0)
+            put(fd, self.tail, end)
         except BaseException:
             self.abandon()
             raise
         return self
 
+    @property
+    def token(self) -> str:
+        """Equal for files that hold the same but for their samples."""
+        shape = (self.channels, self.height, self.width)
+        told = repr((os.path.abspath(self.path), self.dtype, shape, self.interleaved, self.bounds, self.zero))
+        return xxhash.xxh3_128_hexdigest(told.encode() + b"\0" + self.head + b"\0" + self.tail)
+
+    def adopt(self, temporary: Path) -> bool:
+        """Go on with the file *temporary*, which a writer of the same token began; False if it does not fit."""
+        if temporary.parent != self.temporary.parent.absolute() or temporary == self.temporary:
+            return False
+        try:
+            with temporary.open("rb") as f:
+                fits = os.fstat(f.fileno()).st_size == self.temporary.stat().st_size
+                if not fits or f.read(len(self.head)) != self.head:
+                    return False
+        except OSError:
+            return False
+        self.abandon()
+        self.temporary = temporary
+        return True
+
+    def checksum(self, box: Box) -> int:
+        """Return the xxh3-64 of the bytes that hold the rows of *box*."""
+        row = self.width * np.dtype(self.dtype).itemsize
+        planes, row = (1, row * self.channels) if self.interleaved else (self.channels, row)
+        found = xxhash.xxh3_64()
+        with self.temporary.open("rb", buffering=0) as f:
+            for c in range(planes):
+                f.seek(self.offset + (c * self.height + box.y0) * row)
+                found.update(f.read(box.height * row))
+        return int(found.intdigest())
+
     def write(self, box: Box, tile: Tile) -> None:
         """Put *tile* at *box*, a strip over the full width."""
+        self._put(box, tile)
+
+    def write_summed(self, box: Box, tile: Tile) -> int:
+        """Put *tile* at *box* and return what `checksum` will say of it."""
+        found = xxhash.xxh3_64()
+        stored = self._put(box, tile)
+        for part in [stored] if self.interleaved else stored:
+            found.update(memoryview(part))
+        return int(found.intdigest())
+
+    def _put(self, box: Box, tile: Tile) -> npt.NDArray[Any]:
         if (box.x0, box.x1) != (0, self.width) or tile.shape != (self.channels, box.height, self.width):
             wanted = (self.channels, box.height, self.width)
             raise ValueError(f"{self.path}: {box} wants a strip of shape {wanted}, got {tile.shape}")
@@ -261,9 +309,10 @@ class RawWriter:
         row = self.width * stored.dtype.itemsize
         if self.interleaved:
             put(fd, stored, self.offset + box.y0 * row * self.channels)
-            return
+            return stored
         for c in range(self.channels):
             put(fd, stored[c], self.offset + (c * self.height + box.y0) * row)
+        return stored
 
     def stored(self, tile: Tile) -> npt.NDArray[Any]:
         """Return *tile* in the type and order of the file."""

@@ -15,12 +15,13 @@ import numpy.typing as npt
 import PIL
 from PIL import Image
 
-from ...engine.api import Box, Card, Frame, ParameterError, SourceError, State, Tile, Writer
+from ...engine.api import Box, Card, Frame, ParameterError, Provenance, SourceError, State, Tile, Writer
 from ._disk import publish, temporary_name
 from ._exif import exif_cards
 from ._layout import RawWriter
 from ._picture import picture_words
 from ._png import SIGNATURE, decode_png, encode_png, png_header
+from ._provenance import PNG_KEYWORD, write_sidecar
 from ._reader import WriteOptions
 from ._unpacked import LazyPixels
 
@@ -164,6 +165,8 @@ class PictureWriter:
         Of the frame; kept in PNG files.
     quality
         Of JPEG; None makes PNG.
+    provenance
+        What is told of the picture's making: in a PNG file itself, beside a JPEG file.
     """
 
     spool: RawWriter
@@ -171,6 +174,7 @@ class PictureWriter:
     black: float
     state: State
     quality: int | None = None
+    provenance: Provenance | None = None
     _out: Path = field(default=Path(), init=False)
 
     def __post_init__(self) -> None:
@@ -202,6 +206,8 @@ class PictureWriter:
                 out.flush()
                 os.fsync(out.fileno())
             publish(self._out, self.path)
+            # A picture that tells itself wants no older story beside it.
+            write_sidecar(self.path, None if self.quality is None else self.provenance)
         finally:
             self.abandon()
 
@@ -215,7 +221,10 @@ class PictureWriter:
         shape = (spool.height, spool.width, spool.channels)
         samples: npt.NDArray[Any] = np.memmap(spool.temporary, spool.dtype, mode="r", shape=shape)
         if self.quality is None:
-            encode_png(out, samples, {"lerarlink": json.dumps({"state": self.state})})
+            texts = {"lerarlink": json.dumps({"state": self.state})}
+            if self.provenance is not None and self.provenance.data:
+                texts[PNG_KEYWORD] = self.provenance.data.decode("ascii")
+            encode_png(out, samples, texts)
             return
         mode = "L" if spool.channels == 1 else "RGBX"
         # Pillow maps buffers of these modes as they are, so that no copy of the picture is made.
@@ -240,7 +249,7 @@ def write_png(path: Path, frame: Frame, options: WriteOptions) -> Writer:
     if frame.channels > 4:
         raise ParameterError(f"{path}: PNG holds up to 4 channels, got {frame.channels}")
     dtype = ">u2" if options.sample_format == "uint16" else "|u1"
-    return _writer(path, frame, dtype, frame.channels, None)
+    return _writer(path, frame, dtype, frame.channels, None, options.provenance)
 
 
 def write_jpeg(path: Path, frame: Frame, options: WriteOptions) -> Writer:
@@ -256,7 +265,7 @@ def write_jpeg(path: Path, frame: Frame, options: WriteOptions) -> Writer:
     if options.sample_format not in ("auto", "uint8"):
         raise ParameterError(f"{path}: JPEG wants sample_format uint8, got {options.sample_format}")
     _check(path, frame, options, _JPEG_LIMIT, "JPEG")
-    return _writer(path, frame, "|u1", 4 if frame.color == "rgb" else 1, options.quality)
+    return _writer(path, frame, "|u1", 4 if frame.color == "rgb" else 1, options.quality, options.provenance)
 
 
 def _check(path: Path, frame: Frame, options: WriteOptions, limit: int, name: str) -> None:
@@ -270,7 +279,9 @@ def _check(path: Path, frame: Frame, options: WriteOptions, limit: int, name: st
         raise ParameterError(f"{path}: {name} wants a gray image with or without alpha, got {frame}")
 
 
-def _writer(path: Path, frame: Frame, dtype: str, channels: int, quality: int | None) -> PictureWriter:
+def _writer(
+    path: Path, frame: Frame, dtype: str, channels: int, quality: int | None, provenance: Provenance | None
+) -> PictureWriter:
     spool = RawWriter(
         path=path,
         dtype=dtype,
@@ -281,4 +292,6 @@ def _writer(path: Path, frame: Frame, dtype: str, channels: int, quality: int | 
         bounds=frame.known_bounds(),
     ).start()
     flip = frame.orientation == "bottom-up"
-    return PictureWriter(spool=spool, flip=flip, black=frame.lo, state=frame.state, quality=quality)
+    return PictureWriter(
+        spool=spool, flip=flip, black=frame.lo, state=frame.state, quality=quality, provenance=provenance
+    )

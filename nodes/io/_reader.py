@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-from ...engine.api import Box, Frame, SourceError, Tile
+from ...engine.api import Box, Frame, Provenance, SourceError, Tile
 
 SampleFormat = Literal["auto", "float32", "uint16", "uint8"]
 
@@ -41,11 +41,14 @@ class WriteOptions:
         Name of the method, ``none`` for plain; each format says which it knows.
     quality
         1 to 100, for formats that lose information on purpose.
+    provenance
+        What the file tells of its making; None for nothing.
     """
 
     sample_format: SampleFormat = "auto"
     compression: str = "none"
     quality: int = 90
+    provenance: Provenance | None = None
 
 
 def require(condition: object, path: Path, message: str) -> None:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from ...engine.api import Box, Frame, ParameterError, Tile, Writer
 from ._disk import publish, temporary_name
 from ._layout import RawWriter
+from ._provenance import TIFF_TAG
 from ._reader import WriteOptions
 
 _TYPES = {"auto": "<f4", "float32": "<f4", "uint16": "<u2", "uint8": "|u1"}
@@ -48,7 +49,8 @@ def write_tiff(path: Path, frame: Frame, options: WriteOptions) -> Writer:
     """
     if options.compression not in ("none", "deflate"):
         raise ParameterError(f"{path}: TIFF compression must be none or deflate, got {options.compression!r}")
-    layout = _Layout.of(frame, _TYPES[options.sample_format], options.compression == "deflate")
+    told = options.provenance.data if options.provenance else b""
+    layout = _Layout.of(frame, _TYPES[options.sample_format], options.compression == "deflate", told)
     raw = RawWriter(
         path=path,
         dtype=layout.dtype,
@@ -71,12 +73,13 @@ class _Layout:
     deflated: bool
     big: bool
     rows: int
+    told: bytes
 
     @classmethod
-    def of(cls, frame: Frame, dtype: str, deflated: bool) -> _Layout:
+    def of(cls, frame: Frame, dtype: str, deflated: bool, told: bytes) -> _Layout:
         row = frame.width * frame.channels * np.dtype(dtype).itemsize
         big = row * frame.height > _CLASSIC_LIMIT
-        return cls(frame, dtype, deflated, big, max(1, min(frame.height, _STRIP // row)))
+        return cls(frame, dtype, deflated, big, max(1, min(frame.height, _STRIP // row)), told)
 
     @property
     def predicted(self) -> bool:
@@ -135,6 +138,8 @@ class _Layout:
             # 2: alpha that was not multiplied in; 0: further planes of any meaning.
             yield _tag(338, _SHORT, *[0 if frame.color == "planes" else 2] * extra)
         yield _tag(339, _SHORT, *[3 if item.kind == "f" else 1] * frame.channels)
+        if self.told:
+            yield _text_tag(TIFF_TAG, self.told.decode("ascii"))
 
 
 def _tag(code: int, kind: int, *values: int) -> tuple[int, int, int, bytes]:

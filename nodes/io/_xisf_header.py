@@ -64,6 +64,27 @@ def read_header(path: Path, hdu: int | str | None) -> XisfImage:
     SourceError
         When the file is no XISF file, is truncated, or holds something this reader refuses.
     """
+    root, end = _root(path)
+    try:
+        return _describe(root, hdu, end)
+    except ValueError as error:
+        raise SourceError(f"{path}: XISF header: {error}") from error
+
+
+def property_text(path: Path, name: str) -> str | None:
+    """Return the text of property *name* of any image of a file; None where none has it.
+
+    Raises
+    ------
+    SourceError
+        As `read_header`.
+    """
+    root = _root(path)[0]
+    return next((e.text or e.get("value") or "" for e in root.iter("Property") if e.get("id") == name), None)
+
+
+def _root(path: Path) -> tuple[Element, int]:
+    """Return the root element of the header, and the bytes of the file."""
     try:
         with path.open("rb") as file:
             end = os.fstat(file.fileno()).st_size
@@ -71,7 +92,7 @@ def read_header(path: Path, hdu: int | str | None) -> XisfImage:
             xml = file.read(text)
         if len(xml) < text:
             raise HeaderError(f"wants {text} bytes of header, found {len(xml)}")
-        return _describe(_parse(xml), hdu, end)
+        return _parse(xml), end
     except (ValueError, expat.ExpatError) as error:
         raise SourceError(f"{path}: XISF header: {error}") from error
 

@@ -16,6 +16,7 @@ from ...engine.api import Box, Card, Frame, ParameterError, Scalar, Tile, Writer
 from ._cards import COMMENTARY, is_any_wcs, is_structural
 from ._disk import publish, temporary_name
 from ._layout import RawWriter
+from ._provenance import PROPERTY
 from ._reader import WriteOptions
 from ._xisf_blocks import Bytes, compress, take_shuffled
 from ._xisf_header import SIGNATURE
@@ -68,13 +69,14 @@ def write_xisf(path: Path, frame: Frame, options: WriteOptions) -> Writer:
         names = ", ".join(("none", *CODECS))
         raise ParameterError(f"{path}: XISF compression must be one of {names} (or +sh), got {options.compression!r}")
     dtype = _TYPES[options.sample_format]
+    told = options.provenance.data.decode("ascii") if options.provenance else ""
     if codec == "none":
-        return _raw(path, frame, dtype, _plain_head(frame, dtype)).start()
+        return _raw(path, frame, dtype, _plain_head(frame, dtype, told)).start()
     item = np.dtype(dtype).itemsize
     # Shuffling single bytes changes nothing, so it is not declared either.
     method = codec + ("+sh" if shuffle and item > 1 else "")
     spool = _raw(path, frame, dtype, b"").start()
-    return CompressedXisfWriter(spool=spool, frame=frame, method=method)
+    return CompressedXisfWriter(spool=spool, frame=frame, method=method, provenance=told)
 
 
 def _raw(path: Path, frame: Frame, dtype: str, head: bytes) -> RawWriter:
@@ -89,12 +91,12 @@ def _raw(path: Path, frame: Frame, dtype: str, head: bytes) -> RawWriter:
     )
 
 
-def _plain_head(frame: Frame, dtype: str) -> bytes:
+def _plain_head(frame: Frame, dtype: str, told: str) -> bytes:
     """Return the bytes before the pixels; where these begin depends on how long the bytes are."""
     size = frame.height * frame.width * frame.channels * np.dtype(dtype).itemsize
     position = 0
     while True:
-        text = _xml(frame, dtype, {"location": f"attachment:{position}:{size}"})
+        text = _xml(frame, dtype, {"location": f"attachment:{position}:{size}"}, told)
         wanted = _aligned(16 + len(text))
         if wanted == position:
             return _head(text, position)
@@ -122,11 +124,14 @@ class CompressedXisfWriter:
         What is written.
     method
         Codec, with ``+sh`` for shuffled bytes.
+    provenance
+        JSON text that tells how the image was made; may be empty.
     """
 
     spool: RawWriter
     frame: Frame
     method: str
+    provenance: str = ""
     _out: Path = field(default=Path(), init=False)
 
     def __post_init__(self) -> None:
@@ -192,14 +197,17 @@ class CompressedXisfWriter:
         }
         if len(parts) > 1:
             attributes["subblocks"] = ":".join(f"{a},{b}" for a, b in parts)
-        return _xml(self.frame, self.spool.dtype, attributes)
+        return _xml(self.frame, self.spool.dtype, attributes, self.provenance)
 
 
 # -- the header ---------------------------------------------------------------------------------------
 
 
-def _xml(frame: Frame, dtype: str, attributes: dict[str, str]) -> bytes:
-    """Return the header of *frame* stored as *dtype*; *attributes* say where its pixels lie and how packed."""
+def _xml(frame: Frame, dtype: str, attributes: dict[str, str], told: str) -> bytes:
+    """Return the header of *frame* stored as *dtype*.
+
+    *attributes* say where its pixels lie and how packed, *told* how it was made.
+    """
     color = "RGB" if frame.color == "rgb" and frame.channels >= 3 else "Gray"
     image = {
         "geometry": f"{frame.width}:{frame.height}:{frame.channels}",
@@ -213,6 +221,8 @@ def _xml(frame: Frame, dtype: str, attributes: dict[str, str]) -> bytes:
     lines = ['<?xml version="1.0" encoding="UTF-8"?>', _ROOT, _tag("Image", {**image, **attributes}, "")[:-2] + ">"]
     lines += [_keyword(card) for card in _cards(frame)]
     lines += [_property(*given) for given in _properties(frame, dtype)]
+    if told:
+        lines.append(_property(PROPERTY, told, "String"))
     if frame.cfa:
         side = "2" if len(frame.cfa) == 4 else "6"
         lines.append(_tag("ColorFilterArray", {"pattern": frame.cfa, "width": side, "height": side}))

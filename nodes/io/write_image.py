@@ -46,7 +46,7 @@ class WriteImage(Process, id="io.write_image", version=1):
         path = self._numbered(known.index)
         if path.exists() and not self.overwrite:
             raise ParameterError(f"WriteImage: {path} exists, and overwrite is off")
-        options = WriteOptions(self.sample_format, self.compression, self.quality)
+        options = WriteOptions(self.sample_format, self.compression, self.quality, known.provenance)
         return make_writer(path, known.of("image"), options)
 
     def _numbered(self, index: int | None) -> Path:
