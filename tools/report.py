@@ -26,8 +26,12 @@ img { max-width: 100%; height: auto; display: block; border-radius: 4px; backgro
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: 4px 14px 4px 0; text-align: right; border-bottom: 1px solid #dde3ea; }
 th:first-child, td:first-child { text-align: left; } th { color: #566; font-weight: 600; }
+th.text, td.text { text-align: left; }
+tr.no td { color: #b3261e; } .wide { overflow-x: auto; } .wide td { white-space: nowrap; }
+ul.no li { color: #b3261e; } .small { font-size: 13px; }
 .drawing { overflow-x: auto; border: 1px solid #dde3ea; border-radius: 4px; padding: 8px; background: #fff; }
 """
+_RED, _TEXT = ' class="no"', ' class="text"'
 # Rows of the statistics table: key of the Value, what a person calls it.
 _STATISTICS = (
     ("count", "pixels"), ("median", "median"), ("mean", "mean"), ("std_dev", "standard deviation"),
@@ -41,16 +45,18 @@ class Picture:
 
     image: PIL.Image.Image
     caption: str
+    small: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table of the page, and a sentence under its title; cells are text or numbers."""
+    """A table of the page, and a sentence under its title; cells are text or numbers. Some rows may be red."""
 
     title: str
     columns: Sequence[str]
     rows: Sequence[Sequence[Any]]
     note: str = ""
+    red: frozenset[int] = frozenset()
 
 
 def write_report(
@@ -77,15 +83,25 @@ def write_report(
     from ..graphs.draw import draw
 
     parts = [f"<h1>{escape(title)}</h1>", f'<p class="lead">{escape(lead)}</p>' if lead else ""]
-    parts += [_gallery(heading, group) for heading, group in (pictures or {}).items()]
-    parts += [_table(t) for t in (*tables, *statistics(report), states(graph, report))]
+    parts += [gallery(heading, group) for heading, group in (pictures or {}).items()]
+    parts += [table(t) for t in (*tables, *statistics(report), states(graph, report))]
     parts.append(f'<h2>Graph</h2><div class="drawing">{draw(graph, "svg")}</div>')
-    page = (
+    write_page(path, title, parts)
+
+
+def write_page(path: Path, title: str, parts: Iterable[str]) -> None:
+    """Write a page of *parts*, which are HTML, to *path*; empty ones are left out."""
+    write_text(
+        path,
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"/><title>{escape(title)}</title>'
-        f"<style>{_STYLE}</style></head><body>\n" + "\n".join(p for p in parts if p) + "\n</body></html>\n"
+        f"<style>{_STYLE}</style></head><body>\n" + "\n".join(p for p in parts if p) + "\n</body></html>\n",
     )
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write *text* to *path*, whole or not at all."""
     part = path.with_name(f".{path.name}.part")
-    part.write_text(page, "utf-8")
+    part.write_text(text, "utf-8")
     part.replace(path)
 
 
@@ -114,26 +130,49 @@ def states(graph: Graph, report: Report) -> Table:
     return Table("Nodes", ("node", "process", "in this run"), rows)
 
 
-def _gallery(heading: str, pictures: Sequence[Picture]) -> str:
+def gallery(heading: str, pictures: Sequence[Picture]) -> str:
+    """Return pictures with their captions under one heading as HTML."""
     figures = "".join(
-        f'<figure><img alt="{escape(p.caption)}" src="data:image/png;base64,{_png(p.image)}"/>'
-        f"<figcaption>{escape(p.caption)}</figcaption></figure>"
+        f'<figure><img alt="{escape(p.caption)}" src="{_embedded(p)}"/><figcaption>{escape(p.caption)}</figcaption>'
+        "</figure>"
         for p in pictures
     )
     return f'<h2>{escape(heading)}</h2><div class="pictures">{figures}</div>'
 
 
-def _png(image: PIL.Image.Image) -> str:
+def _embedded(picture: Picture) -> str:
+    """Return a picture as the address of an image: PNG, or JPEG where small is better than exact."""
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", optimize=True)
-    return base64.b64encode(buffer.getvalue()).decode("ascii")
+    kind = "JPEG" if picture.small else "PNG"
+    picture.image.save(buffer, kind, **({"quality": 85} if picture.small else {"optimize": True}))
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
 
 
-def _table(table: Table) -> str:
-    head = "".join(f"<th>{escape(c)}</th>" for c in table.columns)
-    body = "".join("<tr>" + "".join(f"<td>{escape(_cell(c))}</td>" for c in row) + "</tr>" for row in table.rows)
-    note = f'<p class="lead">{escape(table.note)}</p>' if table.note else ""
-    return f"<h2>{escape(table.title)}</h2>{note}<table><tr>{head}</tr>{body}</table>"
+def table(made: Table) -> str:
+    """Return a table with its title as HTML."""
+    texts = [any(_is_text(row[n]) for row in made.rows) for n in range(len(made.columns))]
+    head = "".join(f"<th{_TEXT if t else ''}>{escape(c)}</th>" for c, t in zip(made.columns, texts, strict=True))
+    body = "".join(
+        f"<tr{_RED if at in made.red else ''}>{''.join(map(_drawn, row))}</tr>" for at, row in enumerate(made.rows)
+    )
+    note = f'<p class="lead">{escape(made.note)}</p>' if made.note else ""
+    title = f"<h2>{escape(made.title)}</h2>" if made.title else ""
+    return f'{title}{note}<div class="wide"><table><tr>{head}</tr>{body}</table></div>'
+
+
+def _drawn(cell: Any) -> str:
+    return f"<td{_TEXT if _is_text(cell) else ''}>{escape(_cell(cell))}</td>"
+
+
+def _is_text(cell: Any) -> bool:
+    """Tell text from numbers, among them those that come with as many digits as are wanted, or in per cent."""
+    if not isinstance(cell, str) or not cell:
+        return False
+    try:
+        float(cell.removesuffix("%"))
+    except ValueError:
+        return True
+    return False
 
 
 def _cell(value: Any) -> str:

@@ -3,83 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from ...engine.errors import GraphError, ParameterError
+from ...engine.errors import GraphError
 from ...engine.graph import Node
 from ..document import Graph
-from .combine import COMBINATIONS, Combine, add_combination
+from .combine import add_combination, combinations
 from .group import Group
 from .match import FrameLink, Matching
+from .options import WEIGHT_MODES, Options
 from .stacks import Stack, Stacks
-
-Keep = Literal["calibrated", "registered"]
-KEEPS: tuple[Keep, ...] = ("calibrated", "registered")
-REJECTIONS = (
-    "auto", "no_rejection", "min_max", "percentile_clip", "sigma_clip", "winsorized_sigma_clip",
-    "averaged_sigma_clip", "linear_fit", "esd", "rcr", "ccd_clip",
-)  # fmt: skip
-DEBAYERS = ("vng", "bilinear", "superpixel")
-WEIGHTS = ("noise", "psf", "none")
-NORMALIZATIONS = ("global", "local")
 
 # What stands out by so many average deviations is no star's flank; WeightedBatchPreprocessing has the same.
 _HOT = 10.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """What is to be made.
-
-    Attributes
-    ----------
-    register
-        Align all lights of an object on one reference; without it frames are stacked as they lie.
-    cosmetic
-        Replace hot pixels.
-    rejection
-        Of outliers in lights, see ImageIntegration; auto goes by the number of frames.
-    debayer
-        How colours are made of a mosaic.
-    weights
-        What a light counts by: its noise against its scale; the signal of its stars; nothing, all alike.
-    normalization
-        Levels of lights are made alike as a whole (global), or place by place (local), which also takes gradients
-        that change in the course of a night.
-    keep
-        Also write the frames themselves: calibrated, registered.
-    combine
-        Make one picture of all masters: lrgb; auto makes it where red, green and blue are there.
-    previews
-        Also write each master as a picture, stretched for the eye.
-    """
-
-    register: bool = True
-    cosmetic: bool = True
-    rejection: str = "auto"
-    debayer: str = "vng"
-    weights: str = "noise"
-    normalization: str = "global"
-    keep: tuple[Keep, ...] = ()
-    combine: Combine = "auto"
-    previews: bool = True
-
-    def __post_init__(self) -> None:
-        for name, value, choices in (
-            ("rejection", self.rejection, REJECTIONS),
-            ("debayer", self.debayer, DEBAYERS),
-            ("weights", self.weights, WEIGHTS),
-            ("normalization", self.normalization, NORMALIZATIONS),
-            ("combine", self.combine, COMBINATIONS),
-            *(("keep", k, KEEPS) for k in self.keep),
-        ):
-            if value not in choices:
-                raise ParameterError(f"preprocess: {name} must be one of {', '.join(choices)}, got {value!r}")
-        local = self.normalization == "local"
-        for what, wanted in (("keep registered", "registered" in self.keep), ("local normalization", local)):
-            if wanted and not self.register:
-                raise ParameterError(f"preprocess: {what} wants registration, which is off")
 
 
 def build(matching: Matching, stacks: Stacks, options: Options | None = None) -> Graph:
@@ -95,14 +31,14 @@ def build(matching: Matching, stacks: Stacks, options: Options | None = None) ->
     """
     if not stacks.stacks:
         raise GraphError("preprocess: there are no lights to make a master of")
-    builder = _Builder(matching, options or Options())
+    builder = Builder(matching, options or Options())
     for object in stacks.objects:
         builder.add_object(stacks.of(object), several=len(stacks.objects) > 1)
     builder.graph.doc = _doc(matching, stacks)
     return builder.graph
 
 
-class _Builder:
+class Builder:
     """Adds nodes; masters that serve several groups are made once."""
 
     def __init__(self, matching: Matching, options: Options) -> None:
@@ -113,22 +49,31 @@ class _Builder:
 
     def add_object(self, stacks: Sequence[Stack], *, several: bool) -> None:
         """Add all from raw frames to the masters of one object, which lie on one grid."""
-        ready = {stack.name: [self.prepared(group) for group in stack.groups] for stack in stacks}
+        ready = self.ready(stacks)
         aligned = self.registered(stacks, ready) if self.options.register else ready
         integrated = {s.name: self.integrated(s, aligned[s.name], self.inputs(s, ready, aligned)) for s in stacks}
         by_filter = {stack.filter: integrated[stack.name] for stack in stacks}
-        if len(by_filter) == len(stacks) and self.may_combine(by_filter):
+        # Masters that do not lie on one grid, or are several of a filter, make no picture of their own accord.
+        fits = len(by_filter) == len(stacks) and self.options.register
+        if fits or self.options.combine != "auto":
             prefix = f"{stacks[0].name.removesuffix(stacks[0].filter).rstrip('_')}_" if several else ""
-            add_combination(self.graph, by_filter, prefix, self.options.combine)
+            mosaics = [stack.filter for stack in stacks if stack.mosaic]
+            for made in combinations(self.options.combine, list(by_filter), mosaics):
+                add_combination(self.graph, by_filter, prefix, made)
 
-    def may_combine(self, by_filter: dict[str, Node]) -> bool:
-        wanted = self.options.combine == "lrgb" or (self.options.combine == "auto" and self.options.register)
-        missing = [f for f in ("R", "G", "B") if f not in by_filter]
-        if self.options.combine == "lrgb" and missing:
-            raise GraphError(
-                f"preprocess: combination lrgb wants masters R, G and B (and L), got {', '.join(by_filter)}"
-            )
-        return wanted and not missing
+    def survey_object(self, stacks: Sequence[Stack]) -> None:
+        """Add what judges the lights of one object: registration, figures, approval."""
+        ready = self.ready(stacks)
+        if self.options.register:
+            self.registered(stacks, ready)
+        for stack in stacks if self.options.measured else ():
+            self.graph.add(
+                "SubframeSelector", name=f"select-{stack.name}", measures=self.measures(ready[stack.name]),
+                approval=self.options.approval, weighting=self.options.weighting,
+            )  # fmt: skip
+
+    def ready(self, stacks: Sequence[Stack]) -> dict[str, list[Node]]:
+        return {stack.name: [self.prepared(group) for group in stack.groups] for stack in stacks}
 
     # -- frames -----------------------------------------------------------------------------------
 
@@ -188,7 +133,7 @@ class _Builder:
             return ready
         chosen = min(stacks, key=lambda s: (_REFERENCES.index(s.filter) if s.filter in _REFERENCES else 99, -s.count))
         images = ready[chosen.name]
-        stars = [self.graph.add("DetectStars", name=f"stars-{_tail(n)}", image=n) for n in images]
+        stars = [self.graph.add("DetectStars", name=f"stars-{tail(n.name)}", image=n) for n in images]
         choice = self.graph.add("ChooseReference", name=f"choose-{chosen.name}", stars=stars)
         reference = self.graph.add("ReferenceFrame", name=f"reference-{chosen.name}", images=images, choice=choice)
         made = {}
@@ -207,12 +152,13 @@ class _Builder:
 
     def inputs(self, stack: Stack, ready: dict[str, list[Node]], aligned: dict[str, list[Node]]) -> dict[str, Any]:
         """Return what the integration of a stack takes besides its images: weights, locally normalised images."""
-        found: dict[str, Any] = {"weight_mode": _WEIGHT_MODES[self.options.weights]}
-        if self.options.weights == "psf":
+        found: dict[str, Any] = {"weight_mode": WEIGHT_MODES[self.options.weights]}
+        if self.options.weights == "keyword":
+            found["weight_keyword"] = self.options.weight_keyword
+        if self.options.weights in _BY_MEASURES:
             # Of the frames as they were taken: interpolation makes noise look less.
-            found["weights"] = [
-                self.graph.add("SubframeMeasures", name=f"measures-{_tail(n)}", image=n) for n in ready[stack.name]
-            ]
+            measures = self.measures(ready[stack.name])
+            found["weights"] = self.weighed(stack, measures) if self.options.weights == "formula" else measures
         if self.options.normalization == "local" and stack.count > 1:
             found |= {
                 "normalized": self.normalized(stack, aligned[stack.name]),
@@ -221,21 +167,33 @@ class _Builder:
             }
         return found
 
-    def normalized(self, stack: Stack, images: list[Node]) -> list[Node]:
-        """Return *images* brought to the levels of the best of them, place by place.
+    def measures(self, images: Sequence[Node]) -> list[Node]:
+        """Return the figures of frames, a node for each group of them."""
+        return [self.graph.add("SubframeMeasures", name=f"measures-{tail(n.name)}", image=n) for n in images]
 
-        Scales come from what stands out of the sky, stars and all: whether star lists are long enough to tell them
-        is known only when it is too late for another way.
-        """
+    def weighed(self, stack: Stack, measures: list[Node]) -> list[Node]:
+        """Return the figures of frames with weights by the user's formula."""
+        # Lights that are not approved are not here any more; asked again, those that are left would be judged anew.
+        chosen = self.graph.add(
+            "SubframeSelector", name=f"select-{stack.name}", measures=measures, weighting=self.options.weighting
+        )
+        return [
+            self.graph.add("SubframeWeight", name=f"weights-{tail(n.name)}", measures=n, selection=chosen)
+            for n in measures
+        ]
+
+    def normalized(self, stack: Stack, images: list[Node]) -> list[Node]:
+        """Return *images* brought to the levels of the best of them, place by place; scales come from their stars."""
         stars = [self.graph.add("DetectStars", name=f"stars-{n.name}", image=n) for n in images]
         choice = self.graph.add("ChooseReference", name=f"choose-levels-{stack.name}", stars=stars)
         reference = self.graph.add("ReferenceFrame", name=f"levels-{stack.name}", images=images, choice=choice)
         return [
             self.graph.add(
-                "LocalNormalization", name=f"normalized-{_tail(n)}", image=n, reference=reference, truncate=False
+                "LocalNormalization", name=f"normalized-{tail(n.name)}", image=n, reference=reference, stars=s,
+                reference_stars=choice.output("chosen"), truncate=False,
             )
-            for n in images
-        ]
+            for n, s in zip(images, stars, strict=True)
+        ]  # fmt: skip
 
     def integrated(self, stack: Stack, images: list[Node], more: dict[str, Any]) -> Node:
         """Return the master of a stack, which is also written."""
@@ -265,12 +223,12 @@ class _Builder:
 # In luminance, or else green, stars are sharpest and most.
 _REFERENCES = ("L", "G", "R", "B", "Ha")
 
-_WEIGHT_MODES = {"noise": "snr_estimate", "psf": "psf_signal_weight", "none": "dont_care"}
+_BY_MEASURES = ("psf", "psf_snr", "formula")
 
 
-def _tail(node: Node) -> str:
-    """Return the name of a group of lights, out of that of a node made of it."""
-    return node.name.partition("-")[2]
+def tail(name: str) -> str:
+    """Return the name of a group of lights, or of a stack, out of that of a node made of it."""
+    return name.partition("-")[2]
 
 
 def _doc(matching: Matching, stacks: Stacks) -> str:

@@ -1,66 +1,124 @@
-"""The tail of the LRGB recipe behind masters that are made in the same graph."""
+"""The tails of the colour recipes behind masters that are made in the same graph."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from ...engine.errors import GraphError
 from ...engine.graph import Feeds, Link, Node
 from ..document import Graph
 from ..recipe import load_recipe
 
-Combine = Literal["auto", "none", "lrgb"]
-COMBINATIONS: tuple[Combine, ...] = ("auto", "none", "lrgb")
+Combine = Literal["auto", "none", "lrgb", "rgb", "osc", "sho"]
+COMBINATIONS: tuple[Combine, ...] = ("auto", "none", "lrgb", "rgb", "osc", "sho")
 
-_SOURCES = {"red": "R", "green": "G", "blue": "B", "luminance": "L"}
 _FOR_REPORTS = "medians-"
+_COLOURS = {"red": "R", "green": "G", "blue": "B"}
+_NARROW = {"sii": "SII", "ha": "Ha", "oiii": "OIII"}
 
 
-def add_combination(graph: Graph, masters: Mapping[str, Node], prefix: str, combine: Combine) -> None:
-    """Add the nodes of recipe ``lrgb`` to *graph*, fed by *masters* (filter -> node) instead of files.
+@dataclass(frozen=True, slots=True)
+class Combination:
+    """A picture to be made of masters.
 
-    All masters are cropped to what each of them covers. Without luminance its part is left out. *prefix* goes
-    before the names of nodes and files.
+    Attributes
+    ----------
+    kind
+        ``lrgb``, ``rgb``, ``osc`` or ``sho``: how its files are named.
+    recipe
+        Whose nodes make it.
+    sources
+        The recipe's source node -> the filter whose master takes its place.
     """
-    recipe = load_recipe("lrgb")
-    linked = {node: masters[f].output().link for node, f in _SOURCES.items() if f in masters}
-    absent = {node for node in _SOURCES if node not in linked}
-    skipped = {*_SOURCES, *(n for n in recipe if n.startswith(_FOR_REPORTS)), *(f"crop-{n}" for n in absent)}
-    kind = "lrgb" if "L" in masters else "rgb"
+
+    kind: str
+    recipe: str
+    sources: Mapping[str, str]
+
+
+def combinations(wanted: Combine, filters: Sequence[str], mosaics: Sequence[str]) -> list[Combination]:
+    """Return the pictures to be made of masters of these *filters*; *mosaics* are those of colour cameras.
+
+    ``lrgb`` takes luminance where it is there. ``auto`` makes all that there are masters for.
+
+    Raises
+    ------
+    GraphError
+        One is wanted by name that there are no masters for.
+    """
+    luminance = {"luminance": "L"} if "L" in filters and wanted != "rgb" else {}
+    rgb = Combination("lrgb" if luminance else "rgb", "lrgb", {**_COLOURS, **luminance})
+    sho = Combination("sho", "sho", _NARROW)
+    osc = [Combination("osc" if len(mosaics) == 1 else f"osc-{f}", "osc", {"image": f}) for f in mosaics]
+    plain = [f for f in filters if f not in mosaics]
+
+    def there(one: Combination) -> bool:
+        return set(one.sources.values()) <= set(plain)
+
+    if wanted == "none":
+        return []
+    if wanted == "auto":
+        return [one for one in (rgb, sho) if there(one)] + osc
+    if wanted == "osc" and not osc:
+        raise GraphError(f"preprocess: combination osc wants a master of a colour camera, got {', '.join(filters)}")
+    if wanted != "osc" and not there(sho if wanted == "sho" else rgb):
+        told = {"lrgb": "R, G and B (and L)", "rgb": "R, G and B", "sho": "SII, Ha and OIII"}[wanted]
+        raise GraphError(f"preprocess: combination {wanted} wants masters {told}, got {', '.join(filters)}")
+    return {"osc": osc, "sho": [sho]}.get(wanted, [rgb])
+
+
+def add_combination(graph: Graph, masters: Mapping[str, Node], prefix: str, made: Combination) -> None:
+    """Add the nodes of a recipe to *graph*, fed by *masters* (filter -> node) instead of files.
+
+    All masters are cropped to what each of them covers. A source that is not wanted, such as luminance, is left out
+    with what hangs on it. *prefix* goes before the names of nodes and files.
+    """
+    recipe = load_recipe(made.recipe)
+    linked = {node: masters[f].output().link for node, f in made.sources.items()}
+    absent = {i.node for i in recipe.inputs.values()} - set(linked)
+    skipped = {*linked, *absent, *(n for n in recipe if n.startswith(_FOR_REPORTS)), *(f"crop-{n}" for n in absent)}
+    used = [masters[f] for f in made.sources.values()]
+    own = _Names(f"combine-{prefix}" if made.recipe == "lrgb" else f"{made.kind}-{prefix}")
     crops: list[Node] = []
     for name in recipe.order():
         if name in skipped:
             continue
         spec = recipe.spec(name)
         if spec.process == "geometry.crop":
-            _add_crop(graph, _own(name, prefix), masters[_SOURCES[name.removeprefix("crop-")]], masters, crops)
+            master = masters[made.sources[name.removeprefix("crop-")]]
+            _add_crop(graph, own(name), master, used, crops)
             continue
         params = dict(spec.params)
         if spec.process == "io.write_image":
-            params["path"] = f"{prefix}{params['path'].replace('lrgb', kind)}"
-        feeds = _moved(recipe.feeds(name), linked, skipped, prefix)
-        graph.insert(replace(spec, name=_own(name, prefix), params=params), feeds)
-    graph.outputs += [_own(name, prefix) for name in recipe.outputs]
+            params["path"] = f"{prefix}{params['path'].replace(made.recipe, made.kind)}"
+        graph.insert(replace(spec, name=own(name), params=params), _moved(recipe.feeds(name), linked, skipped, own))
+    graph.outputs += [own(name) for name in recipe.outputs]
 
 
-def _add_crop(graph: Graph, name: str, master: Node, masters: Mapping[str, Node], crops: list[Node]) -> None:
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """Names of a recipe's nodes in the graph."""
+
+    prefix: str
+
+    def __call__(self, name: str) -> str:
+        return f"{self.prefix}{name}"
+
+
+def _add_crop(graph: Graph, name: str, master: Node, used: Sequence[Node], crops: list[Node]) -> None:
     """Add the crop of one master to what all of them cover; the first finds it, the others follow."""
     if crops:
         how: dict[str, Any] = {"crop": crops[0].output("crop")}
     else:
-        used = [masters[f] for f in _SOURCES.values() if f in masters]
         how = {"coverage": [m.output("weight") for m in used]}
     crops.append(graph.add("AutoCrop", name=name, image=master, **how))
 
 
-def _own(name: str, prefix: str) -> str:
-    return f"combine-{prefix}{name}"
-
-
-def _moved(feeds: Feeds, linked: Mapping[str, Link], skipped: set[str], prefix: str) -> Feeds:
+def _moved(feeds: Feeds, linked: Mapping[str, Link], skipped: set[str], own: _Names) -> Feeds:
     def moved(link: Link) -> Link:
-        return linked.get(link.node) or Link(_own(link.node, prefix), link.port)
+        return linked.get(link.node) or Link(own(link.node), link.port)
 
     def kept(link: Link) -> bool:
         return link.node in linked or link.node not in skipped

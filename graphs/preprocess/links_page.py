@@ -64,7 +64,7 @@ def picture(matching: Matching) -> str:
         f'width="{width:.0f}" height="{height:.0f}" role="img" style="max-width: 100%; height: auto" '
         f'{_FONT} font-size="12">'
     )
-    title = f"<title>Links of {len(boxes)} groups of frames, {len(matching.broken)} unresolved</title>"
+    title = f"<title>Links of {len(boxes)} groups of frames, unresolved links: {len(matching.broken)}</title>"
     ground = f'<rect width="{width:.0f}" height="{height:.0f}" fill="#ffffff"/>'
     return "\n".join([head, title, ground, *wires, *map(_drawn, boxes.values()), *crosses, "</svg>"]) + "\n"
 
@@ -212,7 +212,7 @@ _STYLE = (
 def page(matching: Matching) -> str:
     """Return a page with the picture, what is missing and how to mend it, all links and all that is left out."""
     broken = matching.broken
-    told = f"{len(broken)} unresolved" if broken else "all resolved"
+    told = f"{len(broken)} unresolved link{'' if len(broken) == 1 else 's'}" if broken else "all resolved"
     parts = [
         "<!DOCTYPE html>", '<html lang="en"><head><meta charset="utf-8">',
         f"<title>Links: {told}</title><style>{_STYLE}</style></head><body>", f"<h1>Links: {told}</h1>",

@@ -32,7 +32,7 @@ def _link(link: FrameLink, *, last: bool) -> Iterator[str]:
     stem, below = ("`- ", "   ") if last else ("|- ", "|  ")
     role = ROLES[link.role]
     if link.status == "unresolved":
-        yield from _wrapped(f"{stem}X  {role:9} ", f"{below}   {'':9} ", f"unresolved: {link.miss}")
+        yield from _wrapped(f"{stem}X  {role:9} ", f"{below}   {'':9} ", f"unresolved link: {link.miss}")
         yield from _wrapped(f"{below}   {'':9} ", f"{below}   {'':9} ", link.cure)
     elif link.source is None:
         yield from _wrapped(f"{stem}-  {role:9} ", f"{below}   {'':9} ", link.reason)
@@ -70,7 +70,7 @@ def _lists(matching: Matching) -> Iterator[str]:
 def _sum(matching: Matching) -> str:
     lights = sum(len(g.records) for g in matching.lights())
     linked, broken = sum(link.status == "linked" for link in matching.links), len(matching.broken)
-    return f"{_many(lights, 'light')}, {_many(linked, 'link')}, {broken} unresolved"
+    return f"{_many(lights, 'light')}, {_many(linked, 'link')}, {_many(broken, 'unresolved link')}"
 
 
 def _many(count: int, what: str) -> str:

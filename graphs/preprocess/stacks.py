@@ -37,6 +37,11 @@ class Stack:
         return sum(len(g.records) for g in self.groups)
 
     @property
+    def paths(self) -> tuple[str, ...]:
+        """The files of all lights, in the order in which they are integrated."""
+        return tuple(r.path for g in self.groups for r in g.records)
+
+    @property
     def mosaic(self) -> bool:
         """Whether these are frames of a colour camera."""
         return self.groups[0].first.cfa is not None

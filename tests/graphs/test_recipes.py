@@ -23,9 +23,9 @@ Pixels = npt.NDArray[np.float32]
 
 
 def test_recipes_are_listed_with_a_line_each() -> None:
-    assert NAMES == ["calibrate", "lrgb", "stretch"]
+    assert NAMES == ["calibrate", "lrgb", "osc", "sho", "stretch"]
     assert all(t.doc.endswith(".") and "\n" not in t.doc for t in templates())
-    with pytest.raises(GraphError, match="there is no recipe 'lrbg'; there are calibrate, lrgb, stretch"):
+    with pytest.raises(GraphError, match="there is no recipe 'lrbg'; there are calibrate, lrgb, osc, sho, stretch"):
         load_recipe("lrbg")
 
 
@@ -190,3 +190,44 @@ def test_calibrate_does_with_the_masters_it_is_given(masters: dict[str, str], tm
     g = load_recipe("calibrate")
     g.bind("light", str(tmp_path / "light.fits"))
     np.testing.assert_allclose(g["calibrated"].compute()[0], truth * flat / 0.5 + bias, rtol=1e-6)
+
+
+def files_to(g: Graph, out: Path) -> Graph:
+    for name, ending in (("linear_file", "linear.fits"), ("stretched_file", "s.fits"), ("picture_file", "p.png")):
+        g.adjust(name, str(out / ending))
+    return g
+
+
+def test_sho_shows_sii_ha_and_oiii_as_red_green_and_blue(masters: dict[str, str], tmp_path: Path) -> None:
+    g = files_to(load_recipe("sho"), tmp_path)
+    # Ha has ten times the light of the others: the picture must not be green for it.
+    header, given = fits.getheader(masters["green"]), {}
+    for name, source, factor in (("sii", "red", 0.1), ("ha", "green", 1.0), ("oiii", "blue", 0.1)):
+        given[name] = (factor * fits.getdata(masters[source])).astype(np.float32)
+        fits.PrimaryHDU(given[name], header).writeto(tmp_path / f"{name}.fits")
+        g.bind(name, str(tmp_path / f"{name}.fits"))
+    g.adjust("crop_left", 4)
+    g.run()
+    linear = fits.getdata(tmp_path / "linear.fits").astype(np.float64)
+    assert linear.shape == (3, 64, 76)
+    for channel, name in zip(linear, ("sii", "ha", "oiii"), strict=True):
+        assert np.corrcoef(channel.ravel(), given[name][:, 4:].astype(np.float64).ravel())[0, 1] > 0.9999999
+    assert np.ptp(np.median(linear, axis=(1, 2))) < 1e-6
+    sky = np.median(fits.getdata(tmp_path / "s.fits"), axis=(1, 2))
+    assert sky == pytest.approx([0.25] * 3, abs=0.01)
+
+
+def test_osc_makes_the_sky_of_a_colour_camera_gray_and_keeps_its_colours(
+    masters: dict[str, str], tmp_path: Path
+) -> None:
+    channels = np.stack([fits.getdata(masters[n]) for n in ("red", "green", "blue")])
+    header = fits.Header([("LERBLO", 0.0), ("LERBHI", 1.0), ("ROWORDER", "TOP-DOWN")])
+    fits.PrimaryHDU(channels.astype(np.float32), header).writeto(tmp_path / "osc.fits")
+    g = files_to(load_recipe("osc"), tmp_path)
+    g.bind("image", str(tmp_path / "osc.fits"))
+    g.run()
+    linear = fits.getdata(tmp_path / "linear.fits").astype(np.float64)
+    assert np.ptp(np.median(linear, axis=(1, 2))) < 1e-6
+    spread = [np.std(c) for c in linear]
+    assert spread[2] / spread[0] == pytest.approx(1.1 / 0.8, rel=0.01)
+    assert np.median(fits.getdata(tmp_path / "s.fits"), axis=(1, 2)) == pytest.approx([0.25] * 3, abs=0.02)

@@ -51,9 +51,9 @@ def test_text_tells_links_with_reasons_and_misses_with_cures(matching: Matching)
     text = " ".join(" ".join(lines).replace("|", " ").split())
     assert "light R, gain 100: 4 lights" in text
     assert "<- dark dark 300 s, gain 100 exposure 300 s, gain 100, -10.0 C: 5 darks" in text
-    assert "X dark flat unresolved: dark flat of 2.5 s wanted, nearest is 5 s (5 dark flats)" in text
+    assert "X dark flat unresolved link: dark flat of 2.5 s wanted, nearest is 5 s (5 dark flats)" in text
     assert "cure: add dark flats of 2.5 s" in text
-    assert lines[-1] == "8 lights, 5 links, 1 unresolved"
+    assert lines[-1] == "8 lights, 5 links, 1 unresolved link"
 
 
 def test_the_picture_has_a_red_cross_for_each_missing_link_and_a_wire_for_each_other(matching: Matching) -> None:
@@ -107,7 +107,7 @@ def test_the_page_names_what_is_missing_and_the_cure(matching: Matching) -> None
     page = show(matching, "html")
     reader = Text()
     reader.feed(page)
-    assert "Links: 1 unresolved" in reader.text and "Unresolved links" in reader.text
+    assert "Links: 1 unresolved link" in reader.text and "Unresolved links" in reader.text
     assert "dark flat of 2.5 s wanted, nearest is 5 s (5 dark flats)" in reader.text
     assert page.count("<svg") == 1 and "<script" not in page and "href" not in page
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,9 +12,10 @@ from lerarlink.engine.errors import GraphError, ParameterError
 from lerarlink.engine.graph import Link
 from lerarlink.graphs.check import check
 from lerarlink.graphs.document import Graph
-from lerarlink.graphs.preprocess.build import Options, build
+from lerarlink.graphs.preprocess.build import build
 from lerarlink.graphs.preprocess.group import Rules
 from lerarlink.graphs.preprocess.match import match
+from lerarlink.graphs.preprocess.options import Options
 from lerarlink.graphs.preprocess.records import FrameRecord
 from lerarlink.graphs.preprocess.stacks import stacks_of
 
@@ -103,7 +105,7 @@ def test_objects_have_references_and_pictures_of_their_own(make_record: MakeReco
     header = "IMAGETYP='LIGHT' EXPTIME=60.0 OBJECT='{}' FILTER='{}'"
     taken = [(o, f, i) for o in ("M31", "M42") for f in "RGB" for i in range(3)]
     records = [make_record(f"{o}{f}{i}.fits", header.format(o, f)) for o, f, i in taken]
-    graph = built(records)
+    graph = built(records, None, Options(combine="auto"))
     assert not check(graph)
     assert graph.feeds("registered-M31_R")["reference"] == Link("reference-M31_G", "image")
     assert graph.feeds("registered-M42_R")["reference"] == Link("reference-M42_G", "image")
@@ -127,20 +129,35 @@ def test_lights_are_weighed_by_what_is_asked_for(make_record: MakeRecord) -> Non
     assert not check(graph)
     assert graph.feeds("integrated-R")["weights"] == (Link("measures-R", "measures"),)
     assert graph.feeds("measures-R") == {"image": Link("corrected-R", "image")}
+    keyword = built(lights(make_record), None, Options(weights="keyword", weight_keyword="SSWEIGHT"))
+    assert keyword.spec("integrated-R").params["weight_keyword"] == "SSWEIGHT"
     plain = built(lights(make_record), None, Options(weights="none"))
     assert plain.spec("integrated-R").params["weight_mode"] == "dont_care"
+
+
+def test_a_formula_weighs_the_lights_of_all_groups_together(make_record: MakeRecord) -> None:
+    long = [make_record(f"R{i}-long.fits", "IMAGETYP='LIGHT' EXPTIME=600.0 FILTER='R'") for i in range(3)]
+    formula = "1 / FWHM ^ 2"
+    graph = built([*lights(make_record), *long], None, Options(weights="formula", weighting=formula))
+    assert not check(graph)
+    assert graph.spec("select-R").params == {"weighting": formula}
+    measures = graph.feeds("select-R")["measures"]
+    assert {link.node for link in _each(measures)} == {"measures-R-300s", "measures-R-600s"}
+    assert {link.node for link in _each(graph.feeds("integrated-R")["weights"])} == {"weights-R-300s", "weights-R-600s"}
 
 
 def test_levels_are_made_alike_place_by_place_when_asked_for(make_record: MakeRecord) -> None:
     graph = built(lights(make_record, "RB"), None, Options(normalization="local"))
     assert not check(graph)
     assert graph.feeds("normalized-R")["reference"] == Link("levels-R", "image")
+    assert graph.feeds("normalized-R")["stars"] == Link("stars-registered-R", "stars")
+    assert graph.feeds("normalized-R")["reference_stars"] == Link("choose-levels-R", "chosen")
     assert graph.feeds("integrated-R")["normalized"] == (Link("normalized-R", "image"),)
     assert graph.spec("integrated-R").params["normalization"] == "local_normalization"
 
 
 def test_masters_are_cropped_alike_before_they_are_combined(make_record: MakeRecord) -> None:
-    graph = built(lights(make_record, "LRGB"))
+    graph = built(lights(make_record, "LRGB"), None, Options(combine="lrgb"))
     crops = [n for n in graph if graph.spec(n).process == "integration.auto_crop"]
     finders = [n for n in crops if "coverage" in graph.feeds(n)]
     assert len(crops) == 4 and len(finders) == 1
@@ -150,14 +167,15 @@ def test_masters_are_cropped_alike_before_they_are_combined(make_record: MakeRec
 
 @pytest.mark.parametrize(("filters", "file"), [("RGB", "rgb.fits"), ("LRGB", "lrgb.fits")])
 def test_colour_is_combined_where_it_is_there(make_record: MakeRecord, filters: str, file: str) -> None:
-    graph = built(lights(make_record, filters))
+    graph = built(lights(make_record, filters), None, Options(combine="auto"))
     assert not check(graph)
     assert graph.spec("combine-write-stretched").params["path"] == file
     assert ("luminance" in graph.feeds("combine-lrgb")) == ("L" in filters)
 
 
 def test_colour_is_not_combined_where_it_is_not_there_or_not_wanted(make_record: MakeRecord) -> None:
-    for filters, options in (("RG", Options()), ("RGB", Options(combine="none")), ("RGB", Options(register=False))):
+    auto, unaligned = Options(combine="auto"), Options(register=False, combine="auto")
+    for filters, options in (("RG", auto), ("RGB", Options()), ("RGB", unaligned)):
         assert not [n for n in built(lights(make_record, filters), None, options) if n.startswith("combine-")]
 
 
@@ -166,21 +184,63 @@ def test_a_combination_that_cannot_be_is_refused(make_record: MakeRecord) -> Non
         built(lights(make_record, "RG"), None, Options(combine="lrgb"))
 
 
+def narrow(make_record: MakeRecord) -> list[FrameRecord]:
+    header = "IMAGETYP='LIGHT' EXPTIME=300.0 FILTER='{}'"
+    return [make_record(f"{f}{i}.fits", header.format(f)) for f in ("Ha", "OIII", "SII") for i in range(3)]
+
+
+def test_narrow_bands_become_the_palette_of_that_name(make_record: MakeRecord) -> None:
+    graph = built(narrow(make_record), None, Options(combine="sho"))
+    assert not check(graph)
+    channels = {port: feed.node for port, feed in graph.feeds("sho-sho").items() if isinstance(feed, Link)}
+    assert channels == {"red": "sho-crop-sii", "green": "sho-crop-ha", "blue": "sho-crop-oiii"}
+    assert graph.feeds("sho-crop-sii")["image"] == Link("integrated-SII", "image")
+    written = {graph.spec(n).params["path"] for n in graph if graph.spec(n).process == "io.write_image"}
+    assert {"sho-linear.fits", "sho.fits", "sho.png"} <= written
+
+
+def test_a_colour_camera_gets_a_picture_with_a_neutral_background(make_record: MakeRecord) -> None:
+    graph = built(lights(make_record, cfa="RGGB"), None, Options(combine="osc"))
+    assert not check(graph)
+    assert graph.feeds("osc-neutral") == {"image": Link("osc-crop-image", "image")}
+    assert graph.feeds("osc-crop-image")["image"] == Link("integrated-R", "image")
+    assert graph.spec("osc-write-picture").params["path"] == "osc.png"
+
+
+def test_auto_makes_every_picture_there_are_masters_for(make_record: MakeRecord) -> None:
+    graph = built([*lights(make_record, "RGB"), *narrow(make_record)], None, Options(combine="auto"))
+    assert not check(graph)
+    written = {graph.spec(n).params["path"] for n in graph if graph.spec(n).process == "io.write_image"}
+    assert {"rgb.fits", "sho.fits"} <= written
+    without = built(lights(make_record, "LRGB"), None, Options(combine="rgb"))
+    assert "luminance" not in without.feeds("combine-lrgb") and "combine-crop-luminance" not in without
+
+
+@pytest.mark.parametrize(("combine", "told"), [
+    ("sho", "wants masters SII, Ha and OIII, got R, G"), ("osc", "wants a master of a colour camera, got R, G"),
+    ("rgb", "wants masters R, G and B, got R, G"),
+])  # fmt: skip
+def test_pictures_that_cannot_be_are_refused_by_name(make_record: MakeRecord, combine: Any, told: str) -> None:
+    with pytest.raises(GraphError, match=f"combination {combine} {told}"):
+        built(lights(make_record, "RG"), None, Options(combine=combine))
+
+
 def test_frames_are_kept_when_asked_for(make_record: MakeRecord) -> None:
-    graph = built(lights(make_record), None, Options(keep=("calibrated", "registered")))
+    graph = built(lights(make_record), None, Options(keep=("calibrated", "registered"), previews=True))
     written = {graph.spec(n).params["path"] for n in graph if graph.spec(n).process == "io.write_image"}
     assert written == {"master_R.fits", "master_R.png", "calibrated_R.fits", "registered_R.fits"}
 
 
 def test_plain_masters_only(make_record: MakeRecord) -> None:
-    graph = built(lights(make_record), None, Options(register=False, cosmetic=False, previews=False))
+    graph = built(lights(make_record), None, Options(register=False, cosmetic=False))
     assert sorted(graph) == ["integrated-R", "light-R", "write-R"]
 
 
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"rejection": "none"}, {"debayer": "magic"}, {"keep": ("all",)}, {"combine": "sho"},
+        {"rejection": "none"}, {"debayer": "magic"}, {"keep": ("all",)}, {"combine": "hoo"},
+        {"weights": "formula"}, {"weight_keyword": "SSWEIGHT"},
         {"keep": ("registered",), "register": False}, {"normalization": "local", "register": False},
         {"weights": "size"}, {"normalization": "none"},
     ],

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,17 +9,18 @@ import rich_click as click
 
 from ...engine.errors import SourceError
 from . import _errors
+from ._graph_options import provenance_options
 from ._group import common
-from ._output import note, tell, tell_json, write_whole
+from ._output import note, tell, tell_json
 from ._progress import progress_option, watching
 from .links import matched_folders, matching_options
 
 if TYPE_CHECKING:
     from ...engine.run import Report
     from ...graphs.document import Graph
-    from ...graphs.preprocess.build import Options
-    from ...graphs.preprocess.match import LeftOut, Matching
-    from ...graphs.preprocess.stacks import Stack, Stacks
+    from ...graphs.preprocess.options import Options
+    from ...graphs.preprocess.stacks import Stacks
+    from ..preprocess import Session
 
 
 def _words(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -48,20 +47,31 @@ def _words(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -
     help="How colours are made of a mosaic.",
 )
 @click.option(
-    "--weights", type=click.Choice(["noise", "psf", "none"]), default="noise", show_default=True,
-    help="What a light counts by: its noise, the signal of its stars, or all alike.",
+    "--approval", default="", metavar="FORMULA",
+    help="Leave out lights for which it is false, such as 'FWHMSigma < 2 && Eccentricity < 0.7'.",
 )
+@click.option(
+    "--weights", type=click.Choice(["noise", "psf", "psf_snr", "exposure", "keyword", "formula", "none"]),
+    help="What a light counts by: its noise (default), the signal of its stars, that against noise, its exposure, "
+    "a header word, a formula, or all alike.",
+)
+@click.option("--weighting", default="", metavar="FORMULA", help="The formula of --weights formula.")
+@click.option("--weight-keyword", default="", metavar="WORD", help="The header word of --weights keyword.")
 @click.option(
     "--normalization", type=click.Choice(["global", "local"]), default="global", show_default=True,
     help="How levels of lights are made alike; local: place by place, which takes changing gradients.",
 )
-@click.option("--keep", multiple=True, callback=_words, metavar="WORD", help="Also write calibrated, registered.")
 @click.option(
-    "--combine", type=click.Choice(["auto", "none", "lrgb"]), default="auto", show_default=True,
-    help="Make one picture of the masters; auto: where there are R, G and B.",
+    "--keep", multiple=True, callback=_words, metavar="WORD", help="Also write frames: calibrated, registered."
 )
-@click.option("--no-previews", is_flag=True, help="Write no pictures of the masters.")
+@click.option(
+    "--combine", type=click.Choice(["none", "auto", "lrgb", "rgb", "osc", "sho"]), default="none", show_default=True,
+    help="Make a picture of the masters; auto: all that there are masters for.",
+)
+@click.option("--previews", is_flag=True, help="Also write each master as a picture; the report has small ones.")
+@click.option("--no-measures", is_flag=True, help="Do not measure each light, nor count what is rejected of it.")
 @click.option("--workers", type=click.IntRange(min=1), help="How many (default: the processors this process may use).")
+@provenance_options
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.option("--quiet", "-q", is_flag=True, help="Say nothing but errors.")
 @progress_option
@@ -75,6 +85,8 @@ def command(
     matched: dict[str, Any],
     split_by: tuple[str, ...],
     workers: int | None,
+    provenance: bool,
+    private: bool,
     as_json: bool,
     quiet: bool,
     progress: bool | None,
@@ -83,77 +95,53 @@ def command(
     """Match raw frames with their calibration frames, and make a graph of it all: one master for each filter.
 
     Headers are read first, names of files and folders where headers are silent. Shows what is linked to what; a link
-    that is missing ends it with exit code 3, unless --allow-broken. With --run the masters are written, the links as
-    links.html beside them; nothing else is.
+    that is missing ends it with exit code 3, unless --allow-broken. With --run the masters are written, and a report
+    of the session beside them (report.html, .json and .csv); nothing else is. Frames that are of no use, and lights
+    that cannot be registered, are left out and told.
 
     lerar preprocess NIGHT --run --out masters
     """
     from ...graphs.preprocess.links import show
+    from ..preprocess import Session
 
     options = _options(made)
-    job = _Job.of(matched_folders(folders, matched, split_by=split_by, skip=[out]), options)
+    session = Session.of(
+        matched_folders(folders, matched, split_by=split_by, skip=[out]), options, allow_broken=allow_broken
+    )
     if not (quiet or as_json):
-        (note if run else tell)(show(job.told) + _masters(job.stacks))
-    if job.told.broken and not allow_broken:
-        raise _errors.Several([SourceError(str(link)) for link in job.told.broken])
-    if not job.stacks.stacks:
+        (note if run else tell)(show(session.job.told) + _masters(session.job.stacks))
+    if session.job.told.broken and not allow_broken:
+        raise _errors.Several([SourceError(str(link)) for link in session.job.told.broken])
+    if not session.job.stacks.stacks:
         raise SourceError(f"{', '.join(folders)}: no lights were found")
-    if not run:
-        _save(job.graph(options), output, quiet)
-        _report(job, None, as_json=as_json, quiet=quiet)
-        return
-    with watching(False if quiet else progress) as watch:
-        how: dict[str, Any] = {"workers": workers, "watch": watch}
-        job = _without_unaligned(job, options, how)
-        graph = job.graph(options)
-        _save(graph, output, quiet)
-        done = _run(graph, job, out, how)
-    _report(job, done, as_json=as_json, quiet=quiet)
-
-
-@dataclass(frozen=True)
-class _Job:
-    """What is to be made, and what is left out of it."""
-
-    matching: Matching
-    stacks: Stacks
-    unaligned: tuple[LeftOut, ...] = ()
-
-    @classmethod
-    def of(cls, matching: Matching, options: Options, unaligned: tuple[LeftOut, ...] = ()) -> _Job:
-        from ...graphs.preprocess.stacks import stacks_of
-
-        return cls(matching, stacks_of(matching, register=options.register), unaligned)
-
-    @property
-    def told(self) -> Matching:
-        """The matching, with all that is left out and all notes."""
-        return replace(
-            self.matching,
-            left_out=(*self.matching.left_out, *self.stacks.left_out, *self.unaligned),
-            notes=(*self.matching.notes, *self.stacks.notes),
-        )
-
-    def graph(self, options: Options) -> Graph:
-        from ...graphs.preprocess.build import build
-
-        return build(self.told, self.stacks, options)
+    if run:
+        with watching(False if quiet else progress) as watch:
+            how = {"workers": workers, "watch": watch, "provenance": provenance, "private": private}
+            done = _made(session, output, out, quiet, how)
+    else:
+        _save(session.job.graph(), output, quiet)
+        done = None
+    _report(session, done, as_json=as_json, quiet=quiet)
 
 
 def _options(made: dict[str, Any]) -> Options:
-    from ...graphs.preprocess.build import Options
+    from ...graphs.preprocess.options import Options
 
+    # A formula or a word says by itself what it is for.
+    implied = "formula" if made["weighting"] else "keyword" if made["weight_keyword"] else "noise"
     return Options(
         register=not made["no_registration"],
         cosmetic=not made["no_cosmetic"],
-        rejection=made["rejection"],
-        debayer=made["debayer"],
-        weights=made["weights"],
-        normalization=made["normalization"],
-        keep=made["keep"],
-        combine=made["combine"],
-        previews=not made["no_previews"],
-    )
+        measures=not made["no_measures"],
+        weights=made["weights"] or implied,
+        **{
+            name: made[name]
+            for name in (
+                "rejection", "debayer", "approval", "weighting", "weight_keyword", "normalization", "keep", "combine",
+                "previews",
+            )
+        },
+    )  # fmt: skip
 
 
 def _masters(stacks: Stacks) -> str:
@@ -167,73 +155,39 @@ def _save(graph: Graph, output: str | None, quiet: bool) -> None:
             note(f"wrote {output}: {len(graph)} nodes")
 
 
-def _without_unaligned(job: _Job, options: Options, how: dict[str, Any]) -> _Job:
-    """Return *job* without the lights that cannot be registered.
-
-    What is measured for it stays in the store, so that the run that follows has it already.
-
-    Raises
-    ------
-    SourceError
-        None can.
-    """
-    from ...graphs.preprocess.match import LeftOut, match
-
-    graph = job.graph(options)
-    nodes = {f"registered-{s.name}": s for s in job.stacks.stacks if f"registered-{s.name}" in graph}
-    values = graph.run(list(nodes), **how).values if nodes else {}
-    found = {path: why for node, stack in nodes.items() for path, why in _unaligned(node, stack, values)}
-    if not found:
-        return job
-    kept = [r for g in job.matching.groups for r in g.records if r.path not in found]
-    if not any(r.kind == "light" for r in kept):
-        path, why = next(iter(found.items()))
-        raise SourceError(
-            f"none of {len(found)} lights could be registered, such as {path}: {why}; "
-            "--no-registration stacks them as they lie"
-        )
-    matching = replace(match(kept, job.matching.rules), left_out=job.matching.left_out)
-    unaligned = tuple(LeftOut(path, f"could not be registered: {why}") for path, why in found.items())
-    return _Job.of(matching, options, unaligned)
-
-
-def _unaligned(node: str, stack: Stack, values: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield the frames of a stack that could not be registered, and why."""
-    paths = [r.path for g in stack.groups for r in g.records]
-    for label, value in values.items():
-        if label.startswith(f"{node}/") and isinstance(value, dict) and value.get("kind") == "none":
-            place = label.rpartition("[")[2].removesuffix("]")
-            yield paths[int(place) if place.isdecimal() else 0], str(value["why"])
-
-
-def _run(graph: Graph, job: _Job, out: str, how: dict[str, Any]) -> Report:
-    from ...graphs.preprocess.links import show
+def _made(session: Session, output: str | None, out: str, quiet: bool, how: dict[str, Any]) -> Report:
+    """Leave out what is of no use, make the rest, and write the report beside it."""
+    from ..preprocess import UnresolvedLinks
+    from ..report_session import write_session_report
     from ._graphs import redirect, refuse_problems
 
+    session.job.graph()  # what cannot be combined is told before anything is measured
+    try:
+        session.look(**how)
+    except UnresolvedLinks as e:
+        raise _errors.Several([SourceError(line) for line in e.links]) from e
+    graph = session.job.graph()
+    _save(graph, output, quiet)
     refuse_problems(graph)
     redirect(graph, out)
     Path(out).mkdir(parents=True, exist_ok=True)
-    report = graph.run(**how)
-    write_whole(Path(out) / "links.html", show(job.told, "html").encode())
+    report = session.make(graph, **how)
+    objects = ", ".join(o for o in session.job.stacks.objects if o) or "lights"
+    write_session_report(session, Path(out), f"Preprocessing of {objects}")
     return report
 
 
-def _report(job: _Job, done: Report | None, *, as_json: bool, quiet: bool) -> None:
+def _report(session: Session, done: Report | None, *, as_json: bool, quiet: bool) -> None:
     """Say what was made and what was left out: of frames whole files, of calibration the steps."""
-    from ...graphs.preprocess.links import report
+    from ..report_session import told
 
     if as_json:
-        masters = [
-            {"name": s.name, "filter": s.filter, "object": s.object, "file": f"master_{s.name}.fits", "lights": s.count}
-            for s in job.stacks.stacks
-        ]
-        run = {"written": done.written, "seconds": done.seconds, "passes": done.passes} if done else {}
-        tell_json({**report(job.told), "masters": masters, **run})
+        tell_json(told(session))
         return
     if not quiet:
-        for item in job.unaligned:
+        for item in session.job.left_out:
             note(f"left out: {item.path}: {item.why}")
-        for link in job.told.broken:
+        for link in session.job.told.broken:
             note(f"made without: {link.target.title}: {link.miss}")
     if done:
         tell("\n".join(done.written))

@@ -1,0 +1,104 @@
+"""Plots for reports, as SVG: the one door to matplotlib, which is imported when the first is drawn."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+_INK, _PALE, _GRID = "#1c2330", "#55667a", "#dde3ea"
+_COLOURS = {
+    "L": "#5b6470", "R": "#c0392b", "G": "#2e8b57", "B": "#2f6fb5", "Ha": "#a33b5e", "OIII": "#1f8a8a",
+    "SII": "#b5762f",
+}  # fmt: skip
+_OTHERS = ("#4a6a8a", "#8a6d3b", "#6b4c9a", "#3c8d6e", "#a05252", "#4d7c2a")
+
+
+@dataclass(frozen=True, slots=True)
+class Points:
+    """One set of points of a panel: the lights of one master.
+
+    Attributes
+    ----------
+    name
+        For the legend; the usual filters have their own colours.
+    x, y
+        Places; those that are not finite are not drawn.
+    used
+        Which of them are used; the others are crossed out.
+    """
+
+    name: str
+    x: Sequence[float]
+    y: Sequence[float]
+    used: Sequence[bool] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """A small plot with its title, what stands at its axes, and its points."""
+
+    title: str
+    points: Sequence[Points] = field(default_factory=tuple)
+    x_label: str = ""
+    y_label: str = ""
+    square: bool = False
+
+
+def panels(drawn: Sequence[Panel], *, columns: int = 3) -> str:
+    """Return small plots side by side as one SVG element, the same for the same points; empty for none."""
+    if not drawn:
+        return ""
+    import matplotlib
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    rows = -(-len(drawn) // columns)
+    look: Any = {"svg.hashsalt": "lerarlink", "svg.fonttype": "none", "font.size": 8.0, "axes.linewidth": 0.6}
+    with matplotlib.rc_context(look):
+        figure = Figure(figsize=(3.9 * columns, 2.3 * rows), layout="constrained")
+        for at, panel in enumerate(drawn):
+            _draw(figure.add_subplot(rows, columns, at + 1), panel)
+        text = io.StringIO()
+        canvas: Any = FigureCanvasSVG(figure)
+        canvas.print_svg(text, metadata={"Date": None, "Creator": None})
+    svg = text.getvalue()
+    return svg[svg.index("<svg") :]
+
+
+def _draw(axes: Any, panel: Panel) -> None:
+    axes.set_title(panel.title, loc="left", fontsize=9, color=_INK)
+    for at, points in enumerate(panel.points):
+        _scatter(axes, points, _COLOURS.get(points.name, _OTHERS[at % len(_OTHERS)]))
+    axes.set_xlabel(panel.x_label, color=_PALE)
+    axes.set_ylabel(panel.y_label, color=_PALE)
+    axes.tick_params(colors=_PALE, width=0.5, length=2.5)
+    axes.grid(True, color=_GRID, linewidth=0.5)
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    if panel.square:
+        axes.set_aspect("equal", adjustable="datalim")
+    else:
+        axes.ticklabel_format(axis="y", style="sci", scilimits=(-3, 5))
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        places = [x for points in panel.points for x in points.x]
+        axes.set_xlim(min(places, default=1.0) - 0.5, max(places, default=1.0) + 0.5)
+    if len(panel.points) > 1:
+        axes.legend(fontsize=7, frameon=False, ncols=4, handletextpad=0.1, columnspacing=0.8)
+
+
+def _scatter(axes: Any, points: Points, colour: str) -> None:
+    used = points.used or [True] * len(points.x)
+    seen = [
+        (x, y, u) for x, y, u in zip(points.x, points.y, used, strict=True) if math.isfinite(x) and math.isfinite(y)
+    ]
+    for wanted, marker, size, paint in ((True, "o", 9.0, colour), (False, "x", 18.0, "#c62828")):
+        chosen = [(x, y) for x, y, u in seen if u == wanted]
+        if chosen or wanted:
+            axes.scatter(
+                [c[0] for c in chosen], [c[1] for c in chosen], s=size, marker=marker, color=paint, linewidths=0.9,
+                label=points.name if wanted else None,
+            )  # fmt: skip
