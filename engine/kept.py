@@ -14,17 +14,40 @@ from .stored_pixels import Pixels, StoredPixels
 from .written import WrittenPixels
 
 
+class Pool:
+    """Held pixels that outlive a run, by key: several runs on the same frames make a master once.
+
+    A context manager; what it holds counts in the memory budget of each run that uses it.
+    """
+
+    def __init__(self) -> None:
+        self.held: dict[str, Held] = {}
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for held in self.held.values():
+            held.abandon()
+        self.held.clear()
+
+
 class Kept:
     """Knows where the pixels of a plan lie, and lets go of what was held once nothing waits for it."""
 
-    def __init__(self, evaluation: Evaluation, store: Store, memory: Memory, *, on_disk: bool) -> None:
+    def __init__(
+        self, evaluation: Evaluation, store: Store, memory: Memory, pool: Pool | None, *, on_disk: bool
+    ) -> None:
         self.evaluation, self.store, self.memory, self.on_disk = evaluation, store, memory, on_disk
+        self._pool = pool
         self._held: dict[Feed, Held] = {}
 
     def of(self, steps: list[int]) -> dict[Feed, Pixels]:
         """Return the pixels that are there of the given steps and all before them."""
         found: dict[Feed, Pixels] = dict(self._held)
         ask: list[Callable[[Feed], Pixels | None]] = []
+        if self._pool is not None and self._pool.held:
+            ask.append(self._in_pool)
         if self.store.has("pixels"):
             ask.append(self._in_store)
         if self.store.has("written"):
@@ -49,13 +72,17 @@ class Kept:
         """Return where the pixels of *feed* are to go: into memory while the budget lasts, else into the store."""
         frame = self.evaluation.frame(feed)
         size = 4 * frame.channels * frame.height * frame.width
-        if size + sum(h.nbytes for h in self._held.values()) > self.memory.held:
+        held = [*self._held.values(), *(self._pool.held.values() if self._pool is not None else ())]
+        if size + sum(h.nbytes for h in held) > self.memory.held:
             return self.stored(feed)
         return Held(Collected(frame.box, frame.channels, on_disk=self.on_disk))
 
     def hold(self, feed: Feed, held: Held) -> None:
-        """Have the pixels of *feed* until nothing waits for them."""
-        self._held[feed] = held
+        """Have the pixels of *feed* until nothing waits for them, or as long as the pool lasts."""
+        if self._pool is not None:
+            self._pool.held[self._name(feed)] = held
+        else:
+            self._held[feed] = held
 
     def note_written(self, feed: Feed, writer: Writer) -> None:
         """Remember a finished file that holds the pixels of *feed* as they are, to the bit."""
@@ -87,6 +114,13 @@ class Kept:
         for held in self._held.values():
             held.abandon()
         self._held.clear()
+
+    def _in_pool(self, feed: Feed) -> Held | None:
+        assert self._pool is not None
+        return self._pool.held.get(self._name(feed))
+
+    def _name(self, feed: Feed) -> str:
+        return f"{self._key(feed)}.{feed.port}"
 
     def _in_store(self, feed: Feed) -> StoredPixels | None:
         return self.stored(feed) if self.store.has_pixels(self._key(feed), feed.port) else None

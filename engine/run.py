@@ -9,6 +9,7 @@ from threading import Event as CancelEvent
 from typing import Any
 
 from .errors import GraphError
+from .kept import Pool as Pool
 from .memory import Memory
 from .plan import Absent, Feed, Plan, lower
 from .provenance import Sign
@@ -35,6 +36,7 @@ def run(
     memory: int | None = None,
     sign: Sign | None = None,
     cluster: str | None = None,
+    pool: Pool | None = None,
 ) -> Report:
     """Run *graph*: measure what *targets* need and write the outputs of the sinks among them.
 
@@ -62,6 +64,8 @@ def run(
     cluster
         Address of a dask.distributed scheduler (``tcp://host:port``) whose workers do the work; they must see the
         same files under the same names.
+    pool
+        Holds masters beyond this run, for others on the same frames.
 
     Raises
     ------
@@ -74,7 +78,7 @@ def run(
     plan = lower(graph, [*wanted, *pinned])
     with Lane(scheduler, workers, cluster) as lane:
         budget = Memory.default(lane.workers) if memory is None else Memory(memory, lane.workers)
-        session = Session(plan, lane, store or Store(), watch, cancel, budget, sign)
+        session = Session(plan, lane, store or Store(), watch, cancel, budget, sign, pool)
         steps = [i for name in wanted for i in _steps_of(plan, name)]
         pins = [feed for name in pinned for feed in _image_feeds(plan, name)]
         with contextlib.closing(session):

@@ -17,7 +17,7 @@ from .evaluation import Evaluation
 from .identity import pack, unpack
 from .journal import journalled
 from .keeping import worth_keeping
-from .kept import Kept
+from .kept import Kept, Pool
 from .memory import Memory, peak_memory
 from .plan import Feed, Plan
 from .portions import portions
@@ -55,6 +55,7 @@ class Session:
         cancel: CancelEvent | None,
         memory: Memory | None = None,
         sign: Sign | None = None,
+        pool: Pool | None = None,
     ) -> None:
         self.plan, self.lane, self.store = plan, lane, store
         self.watch, self.cancel = watch, cancel or CancelEvent()
@@ -62,7 +63,7 @@ class Session:
         self.evaluation = Evaluation(plan)
         self.report = Report()
         self._memory = memory or Memory.default()
-        self.kept = Kept(self.evaluation, store, self._memory, on_disk=lane.apart)
+        self.kept = Kept(self.evaluation, store, self._memory, pool, on_disk=lane.apart)
         self._goal: list[int] = []
         self._made: set[int] = set()
         """Sinks whose files were written because their pixels were asked for before the end."""

@@ -218,3 +218,19 @@ def test_a_file_that_the_graph_reads_is_not_written_before_the_end(tmp_path: Pat
     report = g.run(store=Store(tmp_path / "store"))
     assert [s.action for s in report.stages] == ["keep", "measure", "write"]
     assert float(fits.getdata(paths[3])[0, 0]) == 28.0
+
+
+def test_a_pool_holds_masters_for_several_runs(tmp_path: Path) -> None:
+    from lerarlink.engine.run import Pool
+
+    store = Store(tmp_path / "store")
+    g = Graph()
+    added = g.add(Added, images=[g.add(Noise, seed=i) for i in range(8)])
+    g.add("Statistics", name="numbers", image=added)
+    g.add("WriteImage", name="write", image=g.add(Level, image=added), path=str(tmp_path / "level.fits"))
+    with Pool() as pool:
+        g.run(["numbers"], store=store, pool=pool)
+        g.run(["write"], store=store, pool=pool)
+        assert MADE["added"] == SHAPE[0]
+        assert len(pool.held) == 1
+    assert not pool.held

@@ -9,7 +9,7 @@ import rich_click as click
 
 from ...engine.errors import SourceError
 from . import _errors
-from ._graph_options import provenance_options
+from ._graph_options import memory_option, provenance_options
 from ._group import common
 from ._output import note, tell, tell_json
 from ._progress import progress_option, watching
@@ -72,6 +72,7 @@ def _words(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -
 @click.option("--no-measures", is_flag=True, help="Do not measure each light, nor count what is rejected of it.")
 @click.option("--workers", type=click.IntRange(min=1), help="How many (default: the processors this process may use).")
 @provenance_options
+@memory_option
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.option("--quiet", "-q", is_flag=True, help="Say nothing but errors.")
 @progress_option
@@ -85,6 +86,7 @@ def command(
     matched: dict[str, Any],
     split_by: tuple[str, ...],
     workers: int | None,
+    memory: int | None,
     provenance: bool,
     private: bool,
     as_json: bool,
@@ -101,6 +103,7 @@ def command(
 
     lerar preprocess NIGHT --run --out masters
     """
+    from ...engine.run import Pool
     from ...graphs.preprocess.links import show
     from ..preprocess import Session
 
@@ -115,8 +118,11 @@ def command(
     if not session.job.stacks.stacks:
         raise SourceError(f"{', '.join(folders)}: no lights were found")
     if run:
-        with watching(False if quiet else progress) as watch:
-            how = {"workers": workers, "watch": watch, "provenance": provenance, "private": private}
+        with watching(False if quiet else progress) as watch, Pool() as pool:
+            how = {
+                "workers": workers, "memory": memory, "watch": watch, "provenance": provenance, "private": private,
+                "pool": pool,
+            }  # fmt: skip
             done = _made(session, output, out, quiet, how)
     else:
         _save(session.job.graph(), output, quiet)
@@ -160,6 +166,7 @@ def _made(session: Session, output: str | None, out: str, quiet: bool, how: dict
     from ..preprocess import UnresolvedLinks
     from ..report_session import write_session_report
     from ._graphs import redirect, refuse_problems
+    from .run import remember
 
     session.job.graph()  # what cannot be combined is told before anything is measured
     try:
@@ -172,6 +179,8 @@ def _made(session: Session, output: str | None, out: str, quiet: bool, how: dict
     redirect(graph, out)
     Path(out).mkdir(parents=True, exist_ok=True)
     report = session.make(graph, **how)
+    if output is not None:
+        remember(graph, output, report)
     objects = ", ".join(o for o in session.job.stacks.objects if o) or "lights"
     write_session_report(session, Path(out), f"Preprocessing of {objects}")
     return report
