@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...engine.api import Frame, ParameterError, Tile
-from ._mesh import Mesh, Plane, at, mesh_of, selected
+from ._mesh import Mesh, Plane, Table, at, mesh_of, selected
 
 _RAY = 10
 """How far from a maximum higher ground is looked for."""
@@ -96,7 +96,8 @@ def taps_of(sigma: float) -> Plane:
 def bridged(plane: Plane, black: float) -> Plane:
     """Return *plane* with missing samples put on a line between their neighbours in the row.
 
-    Rows reach from edge to edge of the image, so what stands there does not depend on the tile.
+    Rows reach from edge to edge of the image, so what stands there does not depend on the tile. Rows without
+    any sample are as the nearest that has some; smoothed against black, its neighbours would look like noise.
     """
     if not _any_missing(plane):
         return plane
@@ -121,6 +122,7 @@ def _any_missing(plane: Any) -> Any:
 @numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _bridge(plane: Any, black: Any) -> None:
     rows, columns = plane.shape
+    empty = np.zeros(rows, np.bool_)
     for y in range(rows):
         x = 0
         while x < columns:
@@ -130,11 +132,23 @@ def _bridge(plane: Any, black: Any) -> None:
             end = x
             while end < columns and not np.isfinite(plane[y, end]):
                 end += 1
+            empty[y] = end - x == columns
             left = plane[y, x - 1] if x > 0 else (plane[y, end] if end < columns else black)
             right = plane[y, end] if end < columns else left
             for i in range(x, end):
                 plane[y, i] = left + (right - left) * np.float32((i - x + 1) / (end - x + 1))
             x = end
+    for y in range(rows):
+        away = 1
+        while empty[y] and away < rows:
+            above, below = y - away, y + away
+            if above >= 0 and not empty[above]:
+                plane[y] = plane[above]
+                break
+            if below < rows and not empty[below]:
+                plane[y] = plane[below]
+                break
+            away += 1
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
@@ -193,7 +207,7 @@ def field_of(plane: Plane, rows: tuple[int, int], sigma: float, lo: float, hi: f
     top, bottom = max(0, rows[0] - _RAY - 1), min(plane.shape[0], rows[1] + _RAY + 1)
     smooth = smoothed(whole, taps, top, bottom)
     # A picture without noise: what is weaker than a millionth of the range is no star.
-    return Field(plane, smooth, top, mesh_of(smooth, 1e-6 * (hi - lo)))
+    return Field(plane, smooth, top, mesh_of(smooth, plane[top:bottom], 1e-6 * (hi - lo)))
 
 
 def gain_of(sigma: float) -> float:
@@ -210,6 +224,22 @@ def maxima(field: Field, rows: tuple[int, int], threshold: float, hot: bool) -> 
         threshold, hot, found,
     )  # fmt: skip
     return found[:n]
+
+
+def heights(field: Field, peaks: npt.NDArray[np.int64]) -> Table:
+    """Return by how many sigmas each of *peaks* stands above its background in the smoothed plane."""
+    mesh, found = field.mesh, np.empty(len(peaks))
+    _heights(field.smooth, field.top, peaks, mesh.level, mesh.sigma, mesh.height, mesh.width, found)
+    return found
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _heights(s: Any, top: Any, peaks: Any, level: Any, sigma: Any, height: Any, width: Any, found: Any) -> None:
+    for k in range(peaks.shape[0]):
+        y, x = peaks[k, 0] - top, peaks[k, 1]
+        i = min(int((y + 0.5) / height), level.shape[0] - 1)
+        j = min(int((x + 0.5) / width), level.shape[1] - 1)
+        found[k] = (s[y, x] - at(level, height, width, y, x)) / sigma[i, j]
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]

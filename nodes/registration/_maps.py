@@ -79,3 +79,11 @@ def jacobian(steps: Sequence[Step], x: float, y: float, half: float = 8.0) -> Fl
     px, py = applied(steps, xs, ys)
     columns = [[px[1] - px[0], px[3] - px[2]], [py[1] - py[0], py[3] - py[2]]]
     return np.asarray(columns) / (2 * half)
+
+
+def overlap(inverse: Sequence[Step], width: int, height: int, reference_width: int, reference_height: int) -> float:
+    """Return the part of the reference that lies in an image of *width* by *height*, on a grid of 64 by 64 places."""
+    at = (np.arange(64) + 0.5) / 64
+    px, py = applied(inverse, *np.meshgrid(at * reference_width - 0.5, at * reference_height - 0.5))
+    inside = (px >= -0.5) & (py >= -0.5) & (px < width - 0.5) & (py < height - 0.5)
+    return float(inside.mean())

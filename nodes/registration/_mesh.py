@@ -17,6 +17,9 @@ CELL = 128
 _SAMPLES = 100
 """Samples that stand for a cell."""
 
+_FEWEST = 0.1
+"""Part of a cell's samples that must be there for it to have a background and a noise of its own."""
+
 
 class Mesh(NamedTuple):
     """Background and noise of the smoothed plane by cells; cell (i, j) is centred at ((i + ½) h, (j + ½) w)."""
@@ -27,16 +30,24 @@ class Mesh(NamedTuple):
     width: float
 
 
-def mesh_of(plane: Plane, least: float) -> Mesh:
-    """Return the mesh of *plane*; no noise is taken to be below *least*."""
+def mesh_of(plane: Plane, seen: Plane, least: float) -> Mesh:
+    """Return the mesh of *plane*; no noise is taken to be below *least*.
+
+    Places where *seen*, of the same shape, is missing do not count. Cells that show hardly anything else are
+    filled in from their neighbours; where no cell shows anything, the level is 0 and the noise infinite.
+    """
     rows, columns = plane.shape
     # At least two cells each way, so that a slope of the sky is a slope and no noise.
     ny, nx = (max(1 if n < 16 else 2, round(n / CELL)) for n in (rows, columns))
     level, sigma = np.empty((ny, nx)), np.empty((ny, nx))
     height, width = rows / ny, columns / nx
-    _fill_levels(plane, level)
+    _fill_levels(plane, seen, level)
+    if np.isnan(level).all():
+        return Mesh(np.zeros((ny, nx)), np.full((ny, nx), np.inf), height, width)
+    _spread(level)
     _calm(level)
-    _fill_sigmas(plane, level, height, width, sigma)
+    _fill_sigmas(plane, seen, level, height, width, sigma)
+    _spread(sigma)
     return Mesh(level, np.maximum(_middle(sigma), least), height, width)
 
 
@@ -85,19 +96,42 @@ def _step(plane: Any, cells: Any) -> Any:
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def _fill_levels(plane: Any, level: Any) -> None:
+def _fill_levels(plane: Any, seen: Any, level: Any) -> None:
     rows, columns = plane.shape
     ny, nx = level.shape
     step = _step(plane, level)
     few = np.empty((rows // ny + 2) * (columns // nx + 2), np.float32)
     for i in range(ny):
         for j in range(nx):
-            n = 0
+            n = all_ = 0
             for y in range(rows * i // ny, rows * (i + 1) // ny, step):
                 for x in range(columns * j // nx, columns * (j + 1) // nx, step):
-                    few[n] = plane[y, x]
-                    n += 1
-            level[i, j] = selected(few, n, n // 2)
+                    all_ += 1
+                    if np.isfinite(seen[y, x]):
+                        few[n] = plane[y, x]
+                        n += 1
+            level[i, j] = selected(few, n, n // 2) if n > _FEWEST * all_ else np.nan
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _spread(cells: Any) -> None:
+    """Give cells without a figure the mean of those neighbours that have one, ring by ring."""
+    ny, nx = cells.shape
+    left = np.isnan(cells).sum()
+    while 0 < left < cells.size:
+        known = cells.copy()
+        for i in range(ny):
+            for j in range(nx):
+                total, n = 0.0, 0
+                if np.isnan(known[i, j]):
+                    for k in range(max(0, i - 1), min(ny, i + 2)):
+                        for m in range(max(0, j - 1), min(nx, j + 2)):
+                            if not np.isnan(known[k, m]):
+                                total += known[k, m]
+                                n += 1
+                if n:
+                    cells[i, j] = total / n
+                    left -= 1
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
@@ -121,7 +155,7 @@ def _calm(level: Any) -> None:
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def _fill_sigmas(plane: Any, level: Any, height: Any, width: Any, sigma: Any) -> None:
+def _fill_sigmas(plane: Any, seen: Any, level: Any, height: Any, width: Any, sigma: Any) -> None:
     """Measure the noise of each cell about the background as it is interpolated."""
     rows, columns = plane.shape
     ny, nx = level.shape
@@ -129,13 +163,18 @@ def _fill_sigmas(plane: Any, level: Any, height: Any, width: Any, sigma: Any) ->
     few = np.empty((rows // ny + 2) * (columns // nx + 2), np.float64)
     for i in range(ny):
         for j in range(nx):
-            n = 0
+            n = all_ = 0
             for y in range(rows * i // ny, rows * (i + 1) // ny, step):
                 for x in range(columns * j // nx, columns * (j + 1) // nx, step):
-                    few[n] = plane[y, x] - at(level, height, width, y, x)
-                    n += 1
-            # The lower side only: stars and nebulae brighten, they never darken.
-            sigma[i, j] = selected(few, n, n // 2) - selected(few, n, int(0.158655 * n))
+                    all_ += 1
+                    if np.isfinite(seen[y, x]):
+                        few[n] = plane[y, x] - at(level, height, width, y, x)
+                        n += 1
+            if n > _FEWEST * all_:
+                # The lower side only: stars and nebulae brighten, they never darken.
+                sigma[i, j] = selected(few, n, n // 2) - selected(few, n, int(0.158655 * n))
+            else:
+                sigma[i, j] = np.nan
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]

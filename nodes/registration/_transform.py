@@ -24,7 +24,8 @@ GAIN = 0.03
 FINEST = 1e-3
 """Pixels below which residuals do not matter: that rms is as good as none."""
 CLIP = 3.5
-_PAIRS_A_TERM = 3
+_PAIRS_A_TERM, _PAIRS_A_BEND = 3, 5
+"""How many pairs each term of a model wants at least; of polynomials, which do what they like between stars."""
 
 
 class Fit(NamedTuple):
@@ -82,19 +83,27 @@ def _contest(a: Floats, b: Floats, weight: Floats, model: str, highest: int) -> 
         return best
     base = np.asarray(best.step["matrix"])
     bent: Fit | None = None
+    idle = 0
     for degree in range(2, highest + 1):
-        if len(x) < _PAIRS_A_TERM * _terms(degree):
+        # A lens bends by odd degrees, so one that brings nothing may be followed by one that does; two may not.
+        if idle == 2:
+            break
+        if len(x) < _PAIRS_A_BEND * _terms(degree):
             break
         fit = _polynomial_fit(base, x, y, px, py, weight, degree)
         against: Fit | None = bent if model == "polynomial" else (bent or best)
+        idle += 1
         if fit is not None and (against is None or _better(fit, against, len(x))):
-            bent = fit
+            bent, idle = fit, 0
     return bent or best
 
 
 def _better(fit: Fit, than: Fit, pairs: int) -> bool:
-    """Return whether *fit* predicts better by 3 %, or by what chance may do where pairs are few."""
-    gain = max(GAIN, 0.7 / math.sqrt(pairs))
+    """Return whether *fit* predicts better by 3 %, or by what chance may do where pairs are few.
+
+    Of ten models tried on a dozen stars of a faint frame, one always seems better by a quarter.
+    """
+    gain = max(GAIN, 0.7 / math.sqrt(pairs), 6.0 / pairs)
     return max(fit.cross_validated, FINEST) < (1 - gain) * than.cross_validated
 
 

@@ -7,6 +7,7 @@ question.
 from __future__ import annotations
 
 import math
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -51,7 +52,7 @@ class Match(NamedTuple):
     chance: float
 
 
-def match(first: Field, second: Field, tolerance: float, most: int) -> Match | None:
+def match(first: Field, second: Field, tolerance: float, most: int, rungs: int = len(LADDER)) -> Match | None:
     """Return the pairs of two lists, or None where no similarity convinces.
 
     Parameters
@@ -60,11 +61,13 @@ def match(first: Field, second: Field, tolerance: float, most: int) -> Match | N
         How far pairs may be apart in the end, in pixels of the second image.
     most
         The largest number of stars triangles are built from.
+    rungs
+        How many numbers of stars are tried at most.
     """
     if min(len(first.z), len(second.z)) < FEWEST_PAIRS:
         return None
     tried: set[tuple[int, int, float]] = set()
-    for m, n, wide in LADDER:
+    for m, n, wide in LADDER[:rungs]:
         rung = min(m, most, len(first.z)), min(n, most, len(second.z)), wide
         if rung in tried:
             continue
@@ -83,7 +86,7 @@ def _attempt(first: Field, second: Field, rung: tuple[int, int, float], toleranc
     polls = [Poll(bright, other, shapes, AGREE * rung[2], mirrored) for mirrored in (False, True)]
     trials = math.log(max(1, sum(len(poll.turn) for poll in polls)))
     best: tuple[float, Similarity] | None = None
-    for guess in (*polls[0].shifts(reach), *(guess for poll in polls for guess in poll.guesses())):
+    for guess in chain(polls[0].shifts(reach), *(poll.guesses() for poll in polls)):
         value = _promise(guess(bright.z), other, tree, reach) + guess.likelihood - trials
         if best is None or value > best[0]:
             best = value, guess

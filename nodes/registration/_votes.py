@@ -8,9 +8,9 @@ right pairs agree, chance pairs do not.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import combinations
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -80,6 +80,13 @@ class Field(NamedTuple):
             & (z.imag >= -0.5 - margin) & (z.imag <= self.height - 0.5 + margin)
         )  # fmt: skip
         return inside
+
+
+def field_of(stars: Mapping[str, Any]) -> Field:
+    """Return a star list (DetectStars' Value) as the matcher sees it."""
+    columns, table = list(stars["columns"]), np.asarray(stars["table"], np.float64)
+    z = table[:, columns.index("x")] + 1j * table[:, columns.index("y")]
+    return Field(z, float(stars["width"]), float(stars["height"]))
 
 
 class Triangles(NamedTuple):

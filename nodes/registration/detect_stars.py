@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...engine.api import Again, Box, Frame, Known, ParameterError, Port, Process, Tile, param
-from ._detection import field_of, gain_of, luminance, maxima, spread
+from ._detection import field_of, gain_of, heights, luminance, maxima, spread
 from ._moments import COLUMNS, SATURATED, crests, measured
 from ._star_table import FLAGS, X, Y, cleaned, flagged, medians
 
@@ -18,11 +18,15 @@ _EASE = 0.85
 """What the threshold is multiplied by in the broad search: with nine times fewer places where noise may look
 like a star, 4.25 sigma let through about as much of it as 5 sigma do in the sharp one."""
 
-_FEW = 50
-"""A frame that shows fewer stars is searched again for broad and faint ones."""
+_FEW, _PLAIN = 50, 5.0
+"""A frame that shows fewer stars of so many sigmas is searched again for broad and faint ones. Whatever the
+threshold: at three sigmas any number of maxima are noise, and say nothing about the stars."""
 
 
-class DetectStars(Process, id="registration.detect_stars"):
+_NOTHING: dict[str, list[Any]] = {"tables": [], "noise": [], "background": [], "plain": []}
+
+
+class DetectStars(Process, id="registration.detect_stars", version=2):
     """Find the stars of a linear image and measure place, flux and shape of each.
 
     The Value::
@@ -49,7 +53,8 @@ class DetectStars(Process, id="registration.detect_stars"):
     noise, background, fwhm, eccentricity
         Medians over the frame; the last two over unflagged stars (NaN without any). The noise is that of
         the mean over a star, scaled to one sample: where resampling made neighbours alike it is larger
-        than their scatter, and *snr* remains true.
+        than their scatter, and *snr* remains true. Missing samples do not count; an image of nothing else has
+        no stars, and NaN for all four.
 
     Colour images are searched on the mean of their channels, Bayer mosaics on the mean of every 2 x 2 samples
     (at every place, so that places have the accuracy of the full grid).
@@ -103,14 +108,16 @@ class DetectStars(Process, id="registration.detect_stars"):
         lo, hi, wide = frame.lo, frame.hi, spread(frame)
         plane = luminance(image, frame)
         if plane.size == 0:
-            return {"tables": [], "noise": [], "background": []}
+            return _NOTHING
         origin = self.needs(known.box, "image", known).y0
         rows = known.box.y0 - origin, min(known.box.y1 - origin, len(plane))
         smoothing = self._smoothing(known)
         field = field_of(plane, rows, smoothing, lo, hi)
         noise = field.mesh.sigma * gain_of(smoothing)
-        threshold = self.threshold * (_EASE if known.state is not None else 1.0)
-        peaks = maxima(field, rows, threshold, self.hot_pixel_filter)
+        if not np.isfinite(noise).all():
+            return _NOTHING  # no sample of this tile is there
+        ease = _EASE if known.state is not None else 1.0
+        peaks = maxima(field, rows, ease * self.threshold, self.hot_pixel_filter)
         crest = crests(image[: frame.nominal], peaks, wide)
         peaks, crest = (found[crest <= lo + self.upper_limit * (hi - lo)] for found in (peaks, crest))
         edges = 0 if origin == 0 else -1, len(plane) if origin + len(image[0]) == frame.height else -1
@@ -121,16 +128,19 @@ class DetectStars(Process, id="registration.detect_stars"):
         reached = crest >= lo + self.saturation * (hi - lo)
         table[:, FLAGS] = np.where(reached, table[:, FLAGS].astype(np.int64) | SATURATED, table[:, FLAGS])
         table[:, [X, Y]] += (0.5 * (wide - 1), origin + 0.5 * (wide - 1))
-        return {"tables": [table], "noise": [noise.ravel()], "background": [field.mesh.level.ravel()]}
+        plain = int((heights(field, peaks) >= ease * max(_PLAIN, self.threshold) - 1e-3).sum())
+        return {
+            "tables": [table], "noise": [noise.ravel()], "background": [field.mesh.level.ravel()], "plain": [plain],
+        }  # fmt: skip
 
     def merge(self, a: Any, b: Any) -> Any:
         return {name: [*a[name], *b[name]] for name in a}
 
     def finish(self, partial: Any, known: Known) -> dict[str, Any] | Again:
-        found = self._value(partial, known.of("image"))
-        if self.smoothing == 0.0 and known.state is None and len(found["table"]) < _FEW:
-            return Again({"first": found})
-        if known.state is not None and len(known.state["first"]["table"]) >= len(found["table"]):
+        found, plain = self._value(partial, known.of("image")), sum(partial["plain"])
+        if self.smoothing == 0.0 and known.state is None and plain < _FEW and np.isfinite(found["noise"]):
+            return Again({"first": found, "plain": plain})
+        if known.state is not None and known.state["plain"] >= plain:
             first: dict[str, Any] = known.state["first"]
             return first
         return found

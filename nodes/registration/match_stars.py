@@ -9,10 +9,10 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from ...engine.api import Known, Port, Process, param
-from ._maps import Floats, applied, jacobian
+from ._maps import Floats, applied, jacobian, overlap
 from ._transform import inverted, ladder
 from ._triangles import FEWEST_PAIRS, match
-from ._votes import Field
+from ._votes import field_of
 
 Model = Literal["auto", "similarity", "affine", "homography", "polynomial"]
 _CENTROID_FLOOR = 0.02
@@ -20,7 +20,7 @@ _CENTROID_FLOOR = 0.02
 _SATURATED_OR_EDGE = 1 | 2
 
 
-class MatchStars(Process, id="registration.match_stars"):
+class MatchStars(Process, id="registration.match_stars", version=2):
     """Find which star of an image is which star of the reference, and the map between the two pixel grids.
 
     Triangles among neighbouring stars vote for a similarity of any shift, rotation, scale (1/8 to 8) and
@@ -32,7 +32,7 @@ class MatchStars(Process, id="registration.match_stars"):
 
     The map is then the simplest of shift, shift and turn (rigid), similarity, affine, homography and Chebyshev
     polynomials of degree 2 to `highest_degree` that cross-validation supports: each has to predict stars it was
-    not fitted to 3 % better than the simpler ones (0.7/sqrt(n) better where n pairs are few). Stars count by the
+    not fitted to 3 % better than the simpler ones (where n pairs are few, by 0.7/sqrt(n) and 6/n). Stars count by the
     inverse square of their centroid errors; pairs beyond 3.5 robust sigma are left out.
 
     The Value::
@@ -58,6 +58,7 @@ class MatchStars(Process, id="registration.match_stars"):
     image, ``shift`` where the reference's centre lies relative to the image's, ``overlap`` which part of the
     reference the image covers.
 
+    The reference itself, however few its stars, lies on itself: a shift of nothing, ``rms`` and ``odds`` 0.
     An image that cannot be registered gives ``{"kind": "none", "why": ..., "pairs": 0}`` and no error.
     """
 
@@ -82,11 +83,18 @@ class MatchStars(Process, id="registration.match_stars"):
     def compute(self, known: Known) -> dict[str, Any]:
         image, reference = known.values["stars"], known.values["reference"]
         counts = len(reference["table"]), len(image["table"])
+        if counts[0] and _same(image, reference):
+            # However few its stars, an image lies on itself.
+            step = {"matrix": np.eye(3)}
+            return {
+                "kind": "shift", "degree": 1, "rms": 0.0, "cross_validated_rms": 0.0, "pairs": counts[0],
+                "odds": 0.0, **_described(step, image, reference),
+            }  # fmt: skip
         if min(counts) < FEWEST_PAIRS:
             return _none(
                 f"at least {FEWEST_PAIRS} stars are wanted; the reference has {counts[0]}, the image {counts[1]}"
             )
-        found = match(_field(reference), _field(image), self.tolerance, self.max_stars)
+        found = match(field_of(reference), field_of(image), self.tolerance, self.max_stars)
         if found is None:
             return _none(
                 f"no arrangement of the image's {counts[1]} stars fits the reference's {counts[0]} better than chance"
@@ -104,6 +112,12 @@ def _none(why: str) -> dict[str, Any]:
     return {"kind": "none", "why": why, "pairs": 0}
 
 
+def _same(image: Mapping[str, Any], reference: Mapping[str, Any]) -> bool:
+    """Return whether both lists are those of one image: no two frames show their stars at the very same places."""
+    size = [[stars[name] for name in ("width", "height")] for stars in (image, reference)]
+    return size[0] == size[1] and np.array_equal(_places(image), _places(reference))
+
+
 def _column(stars: Mapping[str, Any], name: str) -> Floats | None:
     columns = list(stars["columns"])
     return np.asarray(stars["table"], np.float64)[:, columns.index(name)] if name in columns else None
@@ -112,11 +126,6 @@ def _column(stars: Mapping[str, Any], name: str) -> Floats | None:
 def _places(stars: Mapping[str, Any]) -> Floats:
     columns = list(stars["columns"])
     return np.asarray(stars["table"], np.float64)[:, [columns.index("x"), columns.index("y")]]
-
-
-def _field(stars: Mapping[str, Any]) -> Field:
-    places = _places(stars)
-    return Field(places[:, 0] + 1j * places[:, 1], float(stars["width"]), float(stars["height"]))
 
 
 def _errors(stars: Mapping[str, Any]) -> Floats:
@@ -147,16 +156,8 @@ def _described(step: dict[str, Any], image: Mapping[str, Any], reference: Mappin
         "rotation": math.degrees(math.atan2(float(j[1, 0]), float(j[0, 0]))),
         "flipped": determinant < 0,
         "shift": [float(x[0]) - (image["width"] - 1) / 2, float(y[0]) - (image["height"] - 1) / 2],
-        "overlap": _overlap(inverse, image, width, height),
+        "overlap": overlap(inverse, image["width"], image["height"], width, height),
         "noise": float(image.get("noise", 0.0)),
         "width": int(image["width"]), "height": int(image["height"]),
         "reference_width": width, "reference_height": height,
     }  # fmt: skip
-
-
-def _overlap(inverse: list[dict[str, Any]], image: Mapping[str, Any], width: int, height: int) -> float:
-    """Return the part of the reference that lies in the image, on a grid of 64 by 64 places."""
-    x, y = np.meshgrid((np.arange(64) + 0.5) / 64 * width - 0.5, (np.arange(64) + 0.5) / 64 * height - 0.5)
-    px, py = applied(inverse, x, y)
-    inside = (px >= -0.5) & (py >= -0.5) & (px < image["width"] - 0.5) & (py < image["height"] - 0.5)
-    return float(inside.mean())

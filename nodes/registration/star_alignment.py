@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any, get_args
 
 from ...engine.api import Composite, Expand, Port, param
+from ._resampling import Resampling
 from .match_stars import Model
-from .warp import Clamping, Interpolation, OnFailure
 
 
-class StarAlignment(Composite, id="registration.star_alignment"):
+class StarAlignment(Composite, Resampling, id="registration.star_alignment"):
     """Align a series of images by their stars, each interpolated once.
 
     Made of DetectStars, ChooseReference and ReferenceFrame (when no reference is linked), MatchStars and Warp.
@@ -26,6 +26,7 @@ class StarAlignment(Composite, id="registration.star_alignment"):
     outputs = (
         Port("image", doc="the aligned series"),
         Port("transform", "transform", doc="how each image lies on the reference"),
+        Port("reference", doc="the image they are aligned on"),
     )
     maskable = False
 
@@ -45,19 +46,6 @@ class StarAlignment(Composite, id="registration.star_alignment"):
     reference_index: int = param(
         default=-1, low=-1, doc="which image is the reference, from 0, when none is linked; -1 chooses the best"
     )
-    interpolation: Interpolation = param(
-        default="lanczos3", choices=get_args(Interpolation), doc="how values between pixels are found"
-    )
-    clamping: Clamping = param(default="undershoot", choices=get_args(Clamping), doc="how ringing is limited")
-    clamping_threshold: float = param(
-        default=0.3, low=0.0, high=0.999, doc="for lobes: share of negative to positive contributions tolerated"
-    )
-    on_failure: OnFailure = param(
-        default="error",
-        choices=get_args(OnFailure),
-        doc="what becomes of an image that could not be registered: an error, or an image of missing samples",
-    )
-
     def expand(self, add: Expand, feeds: Mapping[str, Any]) -> Mapping[str, Any]:
         images, reference = feeds["images"], feeds.get("reference")
         detect = {"threshold": self.threshold}
@@ -75,7 +63,6 @@ class StarAlignment(Composite, id="registration.star_alignment"):
         )["transform"]  # fmt: skip
         warped = add(
             "registration.warp", "warp", image=images, transform=transform, reference=reference,
-            interpolation=self.interpolation, clamping=self.clamping, clamping_threshold=self.clamping_threshold,
-            on_failure=self.on_failure,
+            **self.resampling(),
         )["image"]  # fmt: skip
-        return {"image": warped, "transform": transform}
+        return {"image": warped, "transform": transform, "reference": reference}

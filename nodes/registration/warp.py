@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 
-from ...engine.api import Box, Frame, Known, ParameterError, Port, Process, Tile, param
+from ...engine.api import Box, Frame, Known, ParameterError, Port, Tile
 from ._maps import Floats, Step, applied, composed
+from ._resampling import Resampling
 from ._warp_kernels import MESH, REACH, Clamp, Places, Source, warped
 
-Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos3", "lanczos4", "lanczos5"]
-Clamping = Literal["undershoot", "lobes", "none"]
-OnFailure = Literal["error", "missing"]
 _NOTHING = Box(0, 0, 0, 0)
 _STRAIGHT: Floats = np.empty((0, 0))
 
 
-
-
-class Warp(Process, id="registration.warp", version=1):
+class Warp(Resampling, id="registration.warp", version=1):
     """Interpolate an image onto the grid of a reference, at the places a registration tells.
 
     Output pixels whose centres fall outside the image are missing (NaN). Samples beyond the border are the
@@ -47,19 +43,6 @@ class Warp(Process, id="registration.warp", version=1):
         Port("view", "transform", optional=True, doc="a map from the output to the reference of `transform`"),
     )
     maskable = False
-
-    interpolation: Interpolation = param(
-        default="lanczos3", choices=get_args(Interpolation), doc="how values between pixels are found"
-    )
-    clamping: Clamping = param(default="undershoot", choices=get_args(Clamping), doc="how ringing is limited")
-    clamping_threshold: float = param(
-        default=0.3, low=0.0, high=0.999, doc="for lobes: share of negative to positive contributions tolerated"
-    )
-    on_failure: OnFailure = param(
-        default="error",
-        choices=get_args(OnFailure),
-        doc="what becomes of an image that could not be registered: an error, or an image of missing samples",
-    )
 
     def frame(self, known: Known) -> Frame:
         image, reference = known.of("image"), known.of("reference")

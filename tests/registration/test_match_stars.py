@@ -235,7 +235,30 @@ def test_what_cannot_be_registered_is_said() -> None:
     empty = {**image, "table": np.empty((0, 3))}
     assert matched(empty, image)["kind"] == "none"
     alone = {**image, "table": np.repeat(image["table"][:1], 9, axis=0)}
-    assert matched(alone, alone)["kind"] == "none"
+    assert matched(alone, {**alone, "table": alone["table"] + 1.0})["kind"] == "none"
+
+
+def test_the_reference_lies_on_itself_however_few_its_stars() -> None:
+    reference, _ = fields(12, mapping(), n=50)
+    few = {**reference, "table": reference["table"][:2]}
+    found = matched(few, few)
+    assert found["kind"] == "shift"
+    assert found["pairs"] == 2
+    assert found["overlap"] == 1.0
+    # Two frames without a star have that in common, and nothing else.
+    empty = {**reference, "table": np.empty((0, 3))}
+    assert matched(empty, empty)["kind"] == "none"
+
+
+def test_a_dozen_faint_stars_tell_a_shift_and_no_more() -> None:
+    """Centroids off by more than a pixel: whatever else such stars seem to tell is chance."""
+    rng = np.random.default_rng(4)
+    kinds = []
+    for _ in range(20):
+        places = rng.uniform(1000, 2000, (14, 2))
+        lists = [star_list(np.column_stack([places + rng.normal(0, 1.2, (14, 2)), np.arange(14, 0, -1)])) for _ in "ab"]
+        kinds.append(matched(*lists, tolerance=5.0)["kind"])
+    assert kinds.count("shift") >= 17
 
 
 def test_an_image_lies_on_itself_exactly() -> None:

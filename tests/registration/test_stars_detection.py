@@ -209,6 +209,42 @@ def test_stars_at_the_edge_and_by_missing_samples_are_flagged() -> None:
     assert np.isfinite(stars["table"]).all()
 
 
+@pytest.mark.parametrize(
+    "there",
+    [np.s_[:, :300], np.s_[150:, :], np.s_[100:300, 200:500]],
+    ids=["the left half", "the lower part", "an inner box"],
+)
+def test_missing_borders_change_neither_noise_nor_background(there: Any) -> None:
+    image = noisy(moffat((400, 600), grid(10, 15, 36, 30000.0, 9), 3.0))
+    cut = np.full_like(image, np.nan)
+    cut[there] = image[there]
+    whole, part = detect(image), detect(cut)
+    assert part["noise"] == pytest.approx(whole["noise"], rel=0.15)
+    assert part["background"] == pytest.approx(SKY, abs=1.0)
+    y, x = (np.rint(column(part, name)).astype(int) for name in ("y", "x"))
+    assert np.isfinite(cut[y, x]).all()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_an_image_of_missing_samples_has_no_stars_and_no_figures(value: float) -> None:
+    stars = detect(np.full((300, 200), value, np.float32))
+    assert stars["table"].shape == (0, 10)
+    assert all(np.isnan(stars[name]) for name in ("noise", "background", "fwhm", "eccentricity"))
+
+
+def test_a_saturated_image_has_no_stars() -> None:
+    assert not len(detect(np.full((300, 200), 65535.0, np.float32))["table"])
+
+
+def test_a_lower_threshold_does_not_hide_broad_faint_stars_behind_noise() -> None:
+    """At 3.5 sigma the sharp search finds hundreds of maxima of noise; the stars are still those of the broad one."""
+    truth = grid(4, 6, 80, 4500.0, 3)
+    image = noisy(moffat((400, 560), truth, 8.0))
+    for threshold in (5.0, 3.5):
+        at, _ = matched(detect(image, threshold=threshold), truth, 2.0)
+        assert len(at) >= 0.9 * len(truth), threshold
+
+
 def test_background_and_noise_are_those_of_the_sky() -> None:
     y, x = np.mgrid[:400, :600]
     slope = 0.5 * x + 0.2 * y
