@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from html import escape
 
 from ..engine.graph import Graph
@@ -39,19 +41,42 @@ def tint(label: Label) -> str:
     return label.state or "linear"
 
 
+Tint = tuple[str, str]
+"""Fill and stroke of a box."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A drawn graph without the picture around it: its size, and the elements inside."""
+
+    width: float
+    height: float
+    elements: str
+
+
 def draw(graph: Graph, notes: dict[str, str]) -> str:
     """Return the picture as text; it scales to the width it is given, at most to its own size."""
+    made = sheet(graph, notes)
+    return picture(made.width, made.height, f"Graph of {len(graph)} nodes", made.elements)
+
+
+def sheet(graph: Graph, notes: Mapping[str, str], tints: Mapping[str, Tint] | None = None) -> Sheet:
+    """Return the graph drawn from 0, 0 on; *tints* colour some of its nodes, by name."""
     told = labels(graph, notes)
     layers = places(graph)
-    sheet = _Sheet(told, layers)
-    parts = [*_links(sheet, wires(graph)), *(_box(sheet, p) for layer in layers for p in layer if not p.bend)]
-    width, height = sheet.width, sheet.height
+    made = _Sheet(told, layers, tints or {})
+    parts = [*_links(made, wires(graph)), *(_box(made, p) for layer in layers for p in layer if not p.bend)]
+    return Sheet(made.width, made.height, "\n".join(parts))
+
+
+def picture(width: float, height: float, title: str, elements: str) -> str:
+    """Return an SVG picture of *elements*."""
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" role="img" '
         f'style="max-width: {width:.0f}px; width: 100%; height: auto" {_FONT} font-size="12">'
     )
     ground = f'<rect width="{width:.0f}" height="{height:.0f}" rx="6" fill="#ffffff"/>'
-    return "\n".join([head, f"<title>Graph of {len(graph)} nodes</title>", _markers(), ground, *parts, "</svg>"]) + "\n"
+    return "\n".join([head, f"<title>{_clean(title)}</title>", _markers(), ground, elements, "</svg>"]) + "\n"
 
 
 def _markers() -> str:
@@ -66,8 +91,8 @@ def _markers() -> str:
 class _Sheet:
     """Sizes and places of everything on the picture."""
 
-    def __init__(self, told: dict[str, Label], layers: list[list[Place]]) -> None:
-        self.told = told
+    def __init__(self, told: dict[str, Label], layers: list[list[Place]], tints: Mapping[str, Tint]) -> None:
+        self.told, self.tints = told, tints
         self.x: dict[int, float] = {}
         self.y: dict[int, float] = {}
         self.low: dict[int, float] = {}  # where bends end: they go straight down beside the boxes
@@ -121,7 +146,7 @@ class _Sheet:
 
 def _box(sheet: _Sheet, place: Place) -> str:
     label = sheet.told[place.node]
-    fill, stroke = TINTS[tint(label)]
+    fill, stroke = sheet.tints.get(place.node) or TINTS[tint(label)]
     x, y = sheet.x[id(place)], sheet.y[id(place)]
     dash = "" if label.installed else ' stroke-dasharray="5 3"'
     texts = []
