@@ -13,6 +13,7 @@ from ..engine.errors import EngineError, GraphError, UnknownProcessError
 from ..engine.graph import Feeds, Link, Node, NodeSpec
 from ..engine.params import Spec
 from ..engine.region import Box
+from ..engine.report import Report
 from . import format as file_format
 from .schema import FORMAT, VERSION, Document, checked_document, checked_value, split_link
 
@@ -107,7 +108,7 @@ class Graph(engine.Graph):
         # Paths in a graph are seen from its own folder; these are meant from here.
         paths = [p if not p or self.folder is None else os.path.abspath(p) for p in paths]
         spec = self.spec(item.node).find().params.get(item.param)
-        self.set(item.node, item.param, paths[0] if one and _takes_one(spec) else tuple(paths))
+        self.set(item.node, item.param, paths[0] if one and takes_one(spec) else tuple(paths))
 
     def adjust(self, name: str, value: Any) -> None:
         """Give *value* to every parameter behind the setting called *name*; all are changed, or none.
@@ -129,6 +130,31 @@ class Graph(engine.Graph):
             for spec in before:
                 super().replace(spec)
             raise
+
+    # -- running ----------------------------------------------------------------------------------
+
+    def run(
+        self, targets: Iterable[str] | None = None, *, provenance: bool = True, private: bool = False, **options: Any
+    ) -> Report:
+        """Run the graph: write the outputs of all sinks (or make *targets*), measuring what is needed on the way.
+
+        Parameters
+        ----------
+        provenance
+            Whether every output holds the graph that made it, with keys, digests of its sources and versions. It
+            has no say in what is computed.
+        private
+            Whether outputs keep to themselves where they were made: folders, site and observer.
+        options
+            See `lerarlink.engine.run.run`.
+        """
+        from .provenance import signer, unsigned
+
+        if provenance:
+            options.setdefault("sign", signer(self, private=private))
+        elif private:
+            options.setdefault("sign", unsigned)
+        return super().run(targets, **options)
 
     # -- documents --------------------------------------------------------------------------------
 
@@ -260,11 +286,11 @@ def _names(of: Mapping[str, Any]) -> str:
     return ", ".join(f"'{n}'" for n in of) or "none"
 
 
-def _takes_one(spec: Spec | None) -> bool:
+def takes_one(spec: Spec | None) -> bool:
     return spec is None or spec.type is str
 
 
-def _file_params(spec: NodeSpec) -> list[tuple[Spec, tuple[str, ...]]]:
+def file_params(spec: NodeSpec) -> list[tuple[Spec, tuple[str, ...]]]:
     """Return the parameters of *spec* that name files, and the files; none where the process is not installed."""
     try:
         declared = spec.find().params.values()
@@ -289,7 +315,7 @@ def _seen_from(graph: Graph, folder: str) -> Graph:
         spec = graph.spec(name)
         changed = {
             param.name: _moved(spec.params[param.name], here, folder)
-            for param, _ in _file_params(spec)
+            for param, _ in file_params(spec)
             if param.file == "input"
         }
         if changed:
@@ -311,7 +337,7 @@ def _moved(value: Any, here: str, folder: str) -> Any:
 
 def _check_roots(graph: Graph, roots: list[Path]) -> None:
     for name in graph:
-        for param, files in _file_params(graph.spec(name)):
+        for param, files in file_params(graph.spec(name)):
             # Inputs are seen from the graph's folder, outputs from the current one, as when it runs.
             base = Path(graph.folder or "") if param.file == "input" else Path()
             for file in files:

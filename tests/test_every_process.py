@@ -81,14 +81,25 @@ CASES: dict[str, Case] = {
     "integration.master_bias": Case(feeds={"images": "gray gray2 gray3"}),
     "integration.master_dark": Case(feeds={"images": "gray gray2 gray3"}),
     "integration.master_flat": Case(feeds={"images": "gray gray2 gray3"}),
+    "integration.rejected_samples": Case({"rejection": "min_max"}, {"images": "gray gray2 gray3", "plan": "plan"}),
     "integration.rejection_report": Case({"rejection": "min_max"}, {"images": "gray gray2 gray3", "plan": "plan"}),
     "io.read_image": Case({"path": "{gray}"}),
     "io.read_series": Case({"paths": ("{gray}", "{gray2}")}),
     "math.pixel_math": Case({"expression": "mtf(0.3, $T) + 0.1*median($T)"}),
+    "measure.image_difference": Case(feeds={"reference": "gray2"}),
     "measure.subframe_selector": Case({"approval": "NoiseSigma < 9", "weighting": "1/Noise"}, {"measures": "figures"}),
     "measure.subframe_summary": Case(feeds={"noise": "noise", "scale": "scale", "background": "background"}),
+    "measure.subframe_weight": Case(feeds={"measures": "figures", "selection": "selection"}),
     "measure.reference_image": Case({"choose": "brightest"}, {"images": "gray gray2"}),
     "registration.choose_reference": Case(feeds={"stars": "stars stars2"}),
+    "registration.comet_alignment": Case(
+        {"rate_x": 12.0, "rate_y": -30.0}, {"images": "gray gray2", "transforms": "transform transform"}
+    ),
+    "registration.comet_motion": Case(
+        {"positions": ((0, 20.0, 30.0), (1, 22.0, 25.0))},
+        {"images": "gray gray2", "transforms": "transform transform"},
+    ),
+    "registration.comet_transform": Case(feeds={"image": "gray2", "motion": "motion"}),
     "registration.reference_frame": Case(feeds={"images": "gray gray2", "choice": "choice"}),
     "registration.star_alignment": Case({"reference_index": 0}, {"images": "gray flipped"}),
     "registration.warp": Case(feeds={"reference": "gray2"}),
@@ -112,7 +123,11 @@ def picture(height: int, width: int, channels: int, seed: int, missing: bool = T
 
 def write(path: Path, pixels: Pixels) -> Path:
     data = pixels[0] if len(pixels) == 1 else pixels
-    fits.PrimaryHDU(data, fits.Header([("LERBLO", 0.0), ("LERBHI", 1.0), ("ROWORDER", "TOP-DOWN")])).writeto(path)
+    header = fits.Header([("LERBLO", 0.0), ("LERBHI", 1.0), ("ROWORDER", "TOP-DOWN")])
+    # Ten minutes between gray, gray2 and gray3.
+    minute = 10 * int(path.stem.removeprefix("gray")) if path.stem[-1].isdigit() else 10
+    header["DATE-OBS"] = f"2025-01-15T20:{minute}:00"
+    fits.PrimaryHDU(data, header).writeto(path)
     return path
 
 
@@ -164,10 +179,12 @@ def feed(g: Graph, name: str, sky: dict[str, Path]) -> Any:
         return g.add("DefectMap", name=name, dark=feed(g, "gray2", sky), hot_dark_level=0.3).output()
     if name == "deviation":
         return g.add("AverageDeviation", name=name, image=gray).output()
-    if name in ("stars", "stars2", "choice", "transform", "flipped"):
+    if name in ("stars", "stars2", "choice", "transform", "flipped", "motion"):
         return registration_feed(g, name, sky)
     if name in ("plan", "stack", "location", "location2", "location3"):
         return integration_feed(g, name, sky)
+    if name == "selection":
+        return g.add("SubframeSelector", name=name, measures=feed(g, "figures", sky), weighting="1/Noise").output()
     if name in FRAME_MEASURES:
         more = {"stars": feed(g, "stars", sky)} if name == "psf" else {}
         return g.add(FRAME_MEASURES[name], name=name, image=gray, **more).output()
@@ -185,6 +202,11 @@ def registration_feed(g: Graph, name: str, sky: dict[str, Path]) -> Any:
         return g.add("DetectStars", name=name, image=feed(g, name.replace("stars", "gray"), sky)).output()
     if name == "flipped":
         return g.add("Flip", name=name, image=feed(g, "gray", sky))
+    if name == "motion":
+        transform = feed(g, "transform", sky)
+        images = [feed(g, n, sky) for n in ("gray", "gray2")]
+        return g.add("CometMotion", name=name, images=images, transforms=[transform] * 2, reference=images[0],
+                     rate_x=12.0, rate_y=-30.0).output()  # fmt: skip
     stars = feed(g, "stars", sky)
     if name == "choice":
         return g.add("ChooseReference", name=name, stars=[stars]).output("choice")

@@ -10,7 +10,7 @@ from ._disk import mapped
 from ._hdus import hdus
 from ._png import SIGNATURE as PNG
 from ._png import png_header
-from ._provenance import NAME, PNG_KEYWORD, PROPERTY, TIFF_TAG, sidecar
+from ._provenance import NAME, PNG_KEYWORD, PROPERTY, SIDECAR, TIFF_TAG, sidecar
 from ._xisf_header import SIGNATURE as XISF
 from ._xisf_header import property_text
 
@@ -21,11 +21,15 @@ _LONGEST = 64 << 20
 def read_provenance(path: Path) -> bytes | None:
     """Return the JSON text that an image file, or the file beside it, holds; None where there is none.
 
+    *path* may be that of the file beside an image, too.
+
     Raises
     ------
     SourceError
         The file cannot be read, or is damaged.
     """
+    if path.name.endswith(SIDECAR):
+        return _text_of(path)
     try:
         with path.open("rb") as file:
             start = file.read(16)
@@ -42,7 +46,7 @@ def read_provenance(path: Path) -> bytes | None:
     elif start[:8] == PNG:
         said = png_header(path).texts.get(PNG_KEYWORD)
         found = None if said is None else said.encode("latin-1")
-    return found if found is not None else _beside(path)
+    return found if found is not None else _text_of(sidecar(path))
 
 
 def _of_fits(path: Path) -> bytes | None:
@@ -69,8 +73,7 @@ def _of_tiff(path: Path) -> bytes | None:
     return value if isinstance(value, bytes) else None
 
 
-def _beside(path: Path) -> bytes | None:
-    beside = sidecar(path)
+def _text_of(beside: Path) -> bytes | None:
     try:
         with beside.open("rb") as file:
             data = file.read(_LONGEST + 1)

@@ -28,6 +28,19 @@ def graph_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return given(changed(function))
 
 
+def provenance_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --provenance/--no-provenance and --private, which `Graph.run` takes under these names."""
+    told = click.option(
+        "--provenance/--no-provenance",
+        default=True,
+        help="Put the graph, keys and digests of sources into every output (default), or not.",
+    )
+    private = click.option(
+        "--private", is_flag=True, help="Leave folders, site and observer out of outputs and what they tell."
+    )
+    return told(private(function))
+
+
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 # Strips of large images, compiled code and the interpreter itself do not fit into less.
 _LEAST = 256 * 2**20

@@ -6,7 +6,7 @@ import glob
 import os
 import typing
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,50 +14,82 @@ from typing import TYPE_CHECKING, Any
 from ...engine.errors import GraphError, ParameterError, SourceError, UnknownProcessError
 from ...engine.graph import Link
 from ._errors import Several
+from ._images import GRAPHS
 from ._values import split_setting, typed
 
 if TYPE_CHECKING:
     from ...engine.params import Spec
     from ...graphs.document import Graph
 
+BESIDE = ".lerar.json"
+"""Ends the name of a file that tells of the image beside it; see `nodes.io`."""
+
 Changes = dict[str, dict[str, Any]]
 """Node -> parameter -> new value."""
 
 
 def opened(name: str) -> Graph:
-    """Return the graph in file *name*, or else the recipe of that name.
+    """Return the graph in file *name*, or that an image file carries, or else the recipe of that name.
 
     Raises
     ------
     SourceError
         There is neither.
     GraphError
-        The file is no graph.
+        The file is no graph and carries none.
     """
     from ...graphs.document import Graph
     from ...graphs.recipe import load_recipe, templates
 
     if Path(name).exists():
-        return Graph.load(name)
+        if is_graph_file(name):
+            return Graph.load(name)
+        from ..embedded import needed_document
+
+        return needed_document(name).graph(os.path.dirname(os.path.abspath(name)))
     recipes = [t.name for t in templates()]
     if name not in recipes:
         raise SourceError(f"{name}: there is no such file, and no such recipe; recipes: {', '.join(recipes)}")
     return load_recipe(name)
 
 
+def is_graph_file(name: str) -> bool:
+    """Return whether *name* is that of a graph file, or a recipe; else it is an image that may carry a graph."""
+    return not Path(name).exists() or (name.lower().endswith(GRAPHS) and not name.endswith(BESIDE))
+
+
+def roles_of(name: str) -> Mapping[str, Any] | None:
+    """Return what the files were that each node of the graph in image *name* read; None for a graph file."""
+    if is_graph_file(name):
+        return None
+    from ..embedded import needed_document
+
+    return needed_document(name).roles
+
+
 def prepared(name: str, inputs: Iterable[str] = (), settings: Iterable[str] = ()) -> Graph:
     """Return graph *name* with files put in and parameters set; what it lacks or has too much is refused."""
     graph = opened(name)
-    changes: Changes = defaultdict(dict)
-    for text in settings:
-        key, value = split_setting(text)
-        for node, param in _targets(graph, key):
-            changes[node][param] = _value(graph, node, param, value)
+    changes = _settings(graph, settings)
     for key, paths in _grouped(inputs).items():
         node, spec = _input(graph, key)
         changes[node][spec.name] = _files(graph, spec, paths, key)
     apply(graph, changes)
     return graph
+
+
+def tuned(graph: Graph, settings: Iterable[str]) -> None:
+    """Set parameters of *graph* as ``NODE.PARAM=VALUE`` says."""
+    apply(graph, _settings(graph, settings))
+
+
+def _settings(graph: Graph, settings: Iterable[str]) -> Changes:
+    changes: Changes = defaultdict(dict)
+    for text in settings:
+        key, value = split_setting(text)
+        for node, param in _targets(graph, key):
+            changes[node][param] = _value(graph, node, param, value)
+    return changes
 
 
 def apply(graph: Graph, changes: Changes) -> None:
@@ -132,7 +164,7 @@ def _file_params(graph: Graph, node: str) -> list[Spec]:
 
 
 def _files(graph: Graph, spec: Spec, paths: list[str], key: str) -> Any:
-    """Return paths as the parameter takes them: one, or a tuple with patterns expanded.
+    """Return paths as the parameter takes them: one, or a tuple with patterns and folders expanded.
 
     They are meant from here; in a graph file they are seen from its folder, so there they become absolute.
     """
@@ -140,9 +172,14 @@ def _files(graph: Graph, spec: Spec, paths: list[str], key: str) -> Any:
         if len(paths) > 1:
             raise ParameterError(f"'{key}' takes one file, got {len(paths)}: {', '.join(paths)}")
         return _from_here(graph, paths[0])
+    from ..folders import image_files
+
     found: list[str] = []
     for path in paths:
-        matches = sorted(glob.glob(path)) if glob.has_magic(path) and not os.path.exists(path) else [path]
+        if os.path.isdir(path):
+            matches = image_files(path)
+        else:
+            matches = sorted(glob.glob(path)) if glob.has_magic(path) and not os.path.exists(path) else [path]
         if not matches:
             raise SourceError(f"'{key}': no file matches {path}")
         found += [_from_here(graph, m) for m in matches]

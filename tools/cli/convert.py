@@ -9,6 +9,7 @@ import rich_click as click
 
 from ...nodes.io.read_image import ReadImage
 from ...nodes.io.write_image import WriteImage
+from ._graph_options import provenance_options
 from ._group import common
 from ._output import note, size
 from ._progress import progress_option, watching
@@ -50,20 +51,23 @@ def _default(spec: Spec) -> str:
 @click.argument("target", metavar="OUT")
 @_options(ReadImage)
 @_options(WriteImage)
+@provenance_options
 @progress_option
 @common
-def command(source: str, target: str, progress: bool | None, **given: Any) -> None:
+def command(
+    source: str, target: str, progress: bool | None, provenance: bool, private: bool, **given: Any
+) -> None:
     """Write image file IN as OUT, whose extension names the format: FITS, XISF, TIFF, PNG or JPEG.
 
     Pixels keep their meaning: nothing is stretched. To see a linear image, use `lerar preview`.
     """
-    from ...engine.graph import Graph
+    from ...graphs.document import Graph
 
     graph = Graph()
     read = graph.add("ReadImage", name="read", path=source, **_given(ReadImage, given))
     graph.add("WriteImage", name="write", image=read, path=target, **_given(WriteImage, given))
     with watching(progress) as watch:
-        report = graph.run(watch=watch)
+        report = graph.run(watch=watch, provenance=provenance, private=private)
     for path in report.written:
         note(f"wrote {path} ({_file_size(path)}) in {report.seconds:.2f} s")
 

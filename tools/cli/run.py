@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import rich_click as click
 
-from ._graph_options import graph_options, memory_option
+from ._graph_options import graph_options, memory_option, provenance_options
 from ._group import common
 from ._output import note, size, table, tell, tell_json
 from ._progress import progress_option, watching
@@ -30,6 +30,7 @@ class Ways(NamedTuple):
     workers: int | None
     memory: int | None
     cluster: str | None
+    told: dict[str, bool]
 
 
 @click.command("run")
@@ -48,6 +49,7 @@ class Ways(NamedTuple):
 )
 @memory_option
 @click.option("--cluster", metavar="ADDRESS", help="Let a dask.distributed scheduler's workers do it: tcp://HOST:PORT.")
+@provenance_options
 @click.option("--dry-run", is_flag=True, help="Only say what would be done and why: reads headers, writes nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
 @click.option("--quiet", "-q", is_flag=True, help="Say nothing but errors.")
@@ -64,15 +66,17 @@ def command(
     scheduler: str,
     memory: int | None,
     cluster: str | None,
+    provenance: bool,
+    private: bool,
     dry_run: bool,
     as_json: bool,
     quiet: bool,
     progress: bool | None,
 ) -> None:
-    """Run a graph file, or a recipe by its name: measure what is needed, write all outputs.
+    """Run a graph file, a recipe by its name, or the graph that an image carries.
 
-    Prints the names of the files written. What was measured before is taken from the store. An output appears
-    whole or not at all.
+    Measures what is needed and writes all outputs. Prints the names of the files written. What was measured before
+    is taken from the store. An output appears whole or not at all.
 
     lerar run lrgb --input red=r.fits --input green=g.fits --input blue=b.fits --out picture
     """
@@ -82,17 +86,20 @@ def command(
     for name in pins:
         made.spec(name)  # a node that is not there is told before anything is made
     refuse_problems(made, (*targets, *pins) if targets else ())
+    asked = made.copy()
     if out is not None:
         redirect(made, out)
-    ways = Ways(targets, pins, scheduler, workers, memory, cluster)
+    told = {"provenance": provenance, "private": private}
+    ways = Ways(targets, pins, scheduler, workers, memory, cluster, told)
     if dry_run:
         _forecast(made, ways, as_json)
         return
-    with _folder(out):
+    with folder_made(out):
         report = _run(made, ways, False if quiet else progress)
+    remember(asked, graph, report, targets)
     if not quiet:
-        _note(report)
-    _print(report, as_json)
+        tell_report(report)
+    print_report(report, as_json)
 
 
 def _run(graph: Graph, ways: Ways, progress: bool | None) -> Report:
@@ -105,11 +112,20 @@ def _run(graph: Graph, ways: Ways, progress: bool | None) -> Report:
             memory=ways.memory,
             cluster=ways.cluster,
             watch=watch,
+            **ways.told,
         )
 
 
+def remember(graph: Graph, name: str, report: Report, targets: tuple[str, ...] = ()) -> None:
+    """Note the run of the graph called *name* for `lerar log`."""
+    from ...engine.store import Store
+    from ...graphs.history import name_of, note_run
+
+    note_run(Store(), graph, name_of(name), seconds=report.seconds, written=report.written, targets=targets)
+
+
 @contextlib.contextmanager
-def _folder(out: str | None) -> Iterator[None]:
+def folder_made(out: str | None) -> Iterator[None]:
     """Have the output folder while a run lasts; one that was made for a run that fails does not stay, if empty."""
     made = [] if out is None else _missing(Path(out))
     if out is not None:
@@ -128,7 +144,7 @@ def _missing(folder: Path) -> list[Path]:
     return [p for p in (folder, *folder.parents) if not p.exists()]
 
 
-def _note(report: Report) -> None:
+def tell_report(report: Report) -> None:
     counts = Counter(report.states.values())
     told = [f"{counts[state]} {word}" for state, word in _WORDS.items() if counts[state]]
     written = sum(os.path.getsize(p) for p in report.written)
@@ -145,7 +161,7 @@ _WORDS = {
 }
 
 
-def _print(report: Report, as_json: bool) -> None:
+def print_report(report: Report, as_json: bool) -> None:
     if as_json:
         tell_json(
             {
