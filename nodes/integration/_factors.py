@@ -27,7 +27,7 @@ _SAME_AS = {
 
 WEIGHT_MODES = (
     "auto", "dont_care", "exposure_time", "snr_estimate", "signal_weight", "median_weight", "average_weight",
-    "keyword_weight", "psf_signal_weight", "psf_snr", "psf_scale_snr", "measured_weight",
+    "keyword_weight", "psf_signal_weight", "psf_snr", "psf_scale_snr", "measured_weight", "csv_weights_file",
 )  # fmt: skip
 # Weights that are read from linked measures, and under which name: those of SubframeMeasures.
 LINKED = {
@@ -35,8 +35,10 @@ LINKED = {
     "psf_snr": "PSFSNR",
     "psf_scale_snr": "PSFScaleSNR",
     "measured_weight": "Weight",
+    # Of the frames as they were taken, which is better: interpolation takes noise away.
+    "snr_estimate": "SNR",
 }
-# Weights that follow from IntegrationStatistics.
+# Weights that follow from IntegrationStatistics where they are not linked.
 FROM_STATISTICS = {"snr_estimate", "signal_weight", "median_weight", "average_weight"}
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from ...engine.api import ParameterError, Process, param
 from . import _rejection as reject
+from ._line_bounds import line_bounds
 from ._rejection import METHODS, Floats
 from ._tables import esd_critical, rcr_numbers
 
@@ -122,6 +123,9 @@ class Rejecting(Process):
             return esd_critical(most, self.esd_alpha, self.esd_outliers_fraction).copy()
         if method == reject.RCR:
             return rcr_numbers(most).copy()
+        if method == reject.LINEAR:
+            low, high = self.numbers(method, 1.0)[:2]
+            return line_bounds(most, float(low), float(high)).copy()
         return np.zeros((1, 1))
 
     @property

@@ -100,10 +100,12 @@ def _high_medians(block: Any, distances: Any) -> None:
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def _calm(block: Any, method: Any, p: Any, calm: Any, sums: Any) -> None:
-    """Say of full, sorted columns whether sigma clipping leaves them whole in its first round."""
+def _calm(block: Any, method: Any, p: Any, table: Any, calm: Any, sums: Any) -> None:
+    """Say of full, sorted columns whether sigma clipping, or linear fits, leave them whole in the first round."""
     n = block.shape[0]
     calm[:] = 0
+    if method == reject.LINEAR:
+        _unbent(block, table, calm, sums)
     if method != reject.SIGMA:
         return
     sums[:] = 0.0
@@ -119,6 +121,29 @@ def _calm(block: Any, method: Any, p: Any, calm: Any, sums: Any) -> None:
         s = np.sqrt(max(0.0, (sums[1, lane] - sums[0, lane] * sums[0, lane] / n) / (n - 1)))
         low = np.float64(block[0, lane]) >= centre - p[reject.LOW] * s
         calm[lane] = low & (np.float64(block[n - 1, lane]) <= centre + p[reject.HIGH] * s)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _unbent(block: Any, table: Any, calm: Any, sums: Any) -> None:
+    """Say of full, sorted columns whether no line whatsoever would reject an end; see `line_bounds`."""
+    n = block.shape[0]
+    half = table.shape[0] // 2
+    calm[:] = 0
+    for k in range(table.shape[0]):
+        if table[k, n - 1] == 0.0 and table[k, 0] == 0.0:
+            continue
+        sums[0] = 0.0
+        for j in range(1, n):
+            z = table[k, j]
+            for lane in range(LANES):
+                sums[0, lane] += z * (np.float64(block[j, lane]) - np.float64(block[0, lane]))
+        side = np.uint8(1) if k < half else np.uint8(2)
+        for lane in range(LANES):
+            # Far more than rounding and the share by which the samples are lifted for the fit.
+            least = 1e-8 * (np.float64(block[n - 1, lane]) - np.float64(block[0, lane]))
+            calm[lane] |= side if sums[0, lane] > least else np.uint8(0)
+    for lane in range(LANES):
+        calm[lane] = np.uint8(1) if calm[lane] == 3 else np.uint8(0)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
@@ -160,7 +185,7 @@ def _cut(
         _high_medians(block, distances)
         sort_rows(distances, choose_sn)
     if frames >= fewest:
-        _calm(block, method, p, calm, lane_sums)
+        _calm(block, method, p, table, calm, lane_sums)
     divided = False
     for lane in range(m):
         n = counts[0, lane]

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ...engine.api import Box, Frame, Known, ParameterError, Port, Process, Tile, carry, param, scaling
 from ._drizzle import Floats, corners, drizzle, drop_points, reached
+from ._drizzle_rejection import on_grid, without_rejected
 
 Kernel = Literal["square", "circular", "gaussian"]
 OnFailure = Literal["error", "missing"]
@@ -30,9 +31,10 @@ class DrizzleIntegration(Process, id="integration.drizzle_integration"):
 
     Frames are calibrated and not registered; `transforms` are those of MatchStars. Mosaics are drizzled
     without being interpolated: each sample counts only in the channel of its colour. Missing samples and those
-    at black exactly (holes) do not count; pixels into which nothing fell are missing. Samples are not rejected
-    here: outliers have to be missing in the frames. With `plan` (the Value of IntegrationPlan for the same
-    frames) frames are normalised and weighted as it says, and those it excludes left out.
+    at black exactly (holes) do not count; pixels into which nothing fell are missing. With `plan` (an output of
+    ImageIntegration of the same frames, registered) frames are normalised and weighted as it says, and those it
+    excludes left out. With `rejected` (another of its outputs) samples do not count that it rejects where their
+    centres lie on the reference; they are found again for each strip, and not stored.
 
     The output `weight` is the mean part of the pixel that drops of a frame cover, weighted like the frames: 1
     where every frame covers it, on average `drop_shrink` squared at most; missing where nothing fell.
@@ -44,7 +46,8 @@ class DrizzleIntegration(Process, id="integration.drizzle_integration"):
         Port("images", many=True, doc="the calibrated frames, as they were taken"),
         Port("transforms", "transform", many=True, doc="how each frame lies on the reference"),
         Port("reference", doc="what the frames were matched to; only its frame counts"),
-        Port("plan", "measures", optional=True, doc="factors and weights of each frame, from IntegrationPlan"),
+        Port("plan", "measures", optional=True, doc="factors and weights of each frame, from ImageIntegration"),
+        Port("rejected", optional=True, doc="which samples are left out, from ImageIntegration"),
     )
     outputs = (Port("image"), Port("weight", doc="how much fell into each pixel"))
     requires = "linear"
@@ -69,6 +72,8 @@ class DrizzleIntegration(Process, id="integration.drizzle_integration"):
         if first.cfa is not None and set(first.cfa) != set(_COLORS):
             raise ParameterError(f"DrizzleIntegration: a mosaic of {_COLORS} is wanted, got {first.cfa}")
         self._check_values(known, frames)
+        if "rejected" in known.frames:
+            self._check_rejected(known.of("rejected"), reference, len(frames), 3 if first.cfa else first.nominal)
         height, width = self._size(reference)
         place = carry(reference, scaling(width / reference.width, height / reference.height))
         words = tuple(w for w in first.words if w[0] != "wcs") + tuple(w for w in place.words if w[0] == "wcs")
@@ -85,6 +90,11 @@ class DrizzleIntegration(Process, id="integration.drizzle_integration"):
             raise ParameterError(f"DrizzleIntegration: {len(frames)} images, but {len(transforms)} transforms")
         if plan is not None and len(plan["frames"]) != len(frames):
             raise ParameterError(f"DrizzleIntegration: {len(frames)} images, but a plan for {len(plan['frames'])}")
+        if plan is not None and plan.get("normalization") == "local_normalization":
+            raise ParameterError(
+                "DrizzleIntegration: a plan with factors of each frame is wanted, this one is of locally normalised "
+                "images, which have none; link that of an ImageIntegration with another normalization"
+            )
         reference = known.of("reference")
         for at, (transform, frame) in enumerate(zip(transforms, frames, strict=True)):
             if transform is None:
@@ -104,6 +114,14 @@ class DrizzleIntegration(Process, id="integration.drizzle_integration"):
                         f"this one is {one.width}x{one.height}"
                     )
 
+    def _check_rejected(self, rejected: Frame, reference: Frame, images: int, channels: int) -> None:
+        if not rejected.same_size(reference) or rejected.channels != images * channels:
+            raise ParameterError(
+                f"DrizzleIntegration: rejected samples of {images} images with {channels} channels on a reference of "
+                f"{reference.width}x{reference.height} are wanted, got {rejected.channels} channels of "
+                f"{rejected.width}x{rejected.height}"
+            )
+
     def _size(self, reference: Frame) -> tuple[int, int]:
         return max(1, round(reference.height * self.scale)), max(1, round(reference.width * self.scale))
 
@@ -116,12 +134,22 @@ class DrizzleIntegration(Process, id="integration.drizzle_integration"):
             return _NOTHING
         frames: tuple[Frame, ...] = known.frames["images"]
         transforms = known.values["transforms"]
+        if port == "rejected":
+            return self._on_grid(box, known)
         if any(t is None for t in transforms):
             return tuple(f.box for f in frames)
         return tuple(
             self._reached(box, t, known.of("reference"), f) if _used(known, at) else _NOTHING
             for at, (f, t) in enumerate(zip(frames, transforms, strict=True))
         )
+
+    def _on_grid(self, box: Box, known: Known) -> Box:
+        reference, transforms = known.of("reference"), known.values["transforms"]
+        if any(t is None for t in transforms):
+            return reference.box
+        height, width = self._size(reference)
+        scale = width / reference.width, height / reference.height
+        return on_grid(box, scale, transforms, reference.box)
 
     def _reached(self, box: Box, transform: Mapping[str, Any], reference: Frame, frame: Frame) -> Box:
         x, y = self._corners(box, transform, reference)
@@ -134,6 +162,7 @@ class DrizzleIntegration(Process, id="integration.drizzle_integration"):
         if self.kernel_function != "square":
             points = drop_points(self.kernel_function, self.drop_shrink, self.kernel_grid_size)
         colors, total = _mosaic(known.frames["images"][0]), np.zeros(channels)
+        rejected: Tile | None = tiles[2]
         for at, (frame, transform) in enumerate(zip(known.frames["images"], known.values["transforms"], strict=True)):
             if not _used(known, at):
                 continue
@@ -143,8 +172,12 @@ class DrizzleIntegration(Process, id="integration.drizzle_integration"):
             source = reached(x, y, frame.height, frame.width)
             if source.empty:
                 continue
+            tile = tiles[0][at]
+            if rejected is not None:
+                own = rejected[at * channels : (at + 1) * channels]
+                tile = without_rejected(tile, source, transform, own, self._on_grid(box, known), colors)
             origin = np.array([source.y0, source.x0])
-            drizzle(tiles[0][at], origin, x, y, self.drop_shrink, points, colors, factors, sums, weight)
+            drizzle(tile, origin, x, y, self.drop_shrink, points, colors, factors, sums, weight)
         top, under = (weight, total[:, None, None]) if known.port == "weight" else (sums, weight)
         made = np.divide(top, under, out=np.full_like(weight, np.nan), where=weight > 0.0)
         return made.astype(np.float32)

@@ -14,7 +14,7 @@ from .integration_plan import Normalizing
 
 
 class ImageIntegration(Composite, Rejecting, Normalizing, id="integration.image_integration"):
-    """Normalise, weigh and combine images, leaving out outliers; the first image is the reference.
+    """Normalise, weigh and combine images, leaving out outliers; the first usable image is the reference.
 
     For each pixel: samples that are missing, exactly black (holes) or beyond the range are taken out; the rest
     is normalised for rejection and sorted, and samples are taken off the ends as `rejection` says; what remains
@@ -31,12 +31,12 @@ class ImageIntegration(Composite, Rejecting, Normalizing, id="integration.image_
     whole row; rejection takes samples off the ends of a sorted stack only; black is the lower bound of an
     image, so that holes are samples at that value.
 
-    Made of IntegrationStatistics and Noise (of each image), IntegrationPlan, Integrate, IntegrationOutput
-    and RejectionReport.
+    Made of IntegrationStatistics and Noise (of each image), IntegrationPlan, Integrate, IntegrationOutput,
+    RejectionReport and RejectedSamples.
     """
 
     inputs = (
-        Port("images", many=True, doc="the images to be integrated; the first is the reference"),
+        Port("images", many=True, doc="the images to be integrated; the first gives bounds, unit and header"),
         Port("weights", "measures", many=True, optional=True, doc="measures of each image that hold its weight"),
         Port(
             "statistics", "measures", many=True, optional=True,
@@ -50,9 +50,14 @@ class ImageIntegration(Composite, Rejecting, Normalizing, id="integration.image_
         Port("rejection_high", doc="share of the images rejected above"),
         Port("weight", doc="share of the weights that were accepted"),
         Port("measures", "measures", doc="of each image: factors, weight, shares of rejected samples"),
+        Port("plan", "measures", doc="the same without shares, for which no image is integrated"),
+        Port("rejected", doc="1 for the rejected samples of each image, for DrizzleIntegration"),
     )
     maskable = False
 
+    whole_image_statistics: bool = param(
+        default=False, doc="measure levels, and count rejected samples, in every row of large images, too"
+    )
     subtract_pedestals: bool = param(default=False, doc="subtract what the header word PEDESTAL tells from each image")
 
     def expand(self, add: Expand, feeds: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -70,8 +75,10 @@ class ImageIntegration(Composite, Rejecting, Normalizing, id="integration.image_
         outputs: dict[str, Any] = {
             part: add("integration.integration_output", part, image=made, part=part)["image"] for part in PARTS
         }
-        report = add("integration.rejection_report", "report", **whole, **settings, local_rejection=local[0])
-        return {**outputs, "measures": report["measures"]}
+        report = add("integration.rejection_report", "report", **whole, **settings, local_rejection=local[0],
+                     whole_image=self.whole_image_statistics)
+        rejected = add("integration.rejected_samples", "rejected", **whole, **settings, local_rejection=local[0])
+        return {**outputs, "measures": report["measures"], "plan": plan, "rejected": rejected["image"]}
 
     def _local(self, feeds: Mapping[str, Any]) -> tuple[bool, bool]:
         """Return whether rejection and output take locally normalised images."""
@@ -93,8 +100,9 @@ class ImageIntegration(Composite, Rejecting, Normalizing, id="integration.image_
         weights, statistics, noise = feeds.get("weights"), feeds.get("statistics"), None
         mode = self.weighting(weights is not None)
         if self.wants_statistics(rejecting, weights is not None) and statistics is None:
-            statistics = add("integration.integration_statistics", "statistics", image=images)["measures"]
-        if mode == "snr_estimate":
+            statistics = add("integration.integration_statistics", "statistics", image=images,
+                             whole_image=self.whole_image_statistics)["measures"]
+        if mode == "snr_estimate" and weights is None:
             noise = add("measure.noise", "noise", image=images)["measures"]
         alike = {} if rejecting else {"rejection_normalization": "no_rejection_normalization"}
         return add(

@@ -11,7 +11,7 @@ from ._integration import PARTS, Stack, common_frame, halo
 from ._settings import Rejecting
 
 
-class Integrate(Rejecting, id="integration.integrate"):
+class Integrate(Rejecting, id="integration.integrate", version=2):
     """Reject outliers and combine the images, as a plan of factors and weights says.
 
     The part of ImageIntegration that makes pixels; everything about the arithmetic is told there. The output

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from ...engine.api import Frame, Known, ParameterError, Port, Process, param
+from ._csv_weights import read_weights
 from ._factors import (
     FROM_STATISTICS,
     LINKED,
@@ -33,9 +34,11 @@ RejectionNormalization = Literal[
 ]
 WeightMode = Literal[
     "auto", "dont_care", "exposure_time", "snr_estimate", "signal_weight", "median_weight", "average_weight",
-    "keyword_weight", "psf_signal_weight", "psf_snr", "psf_scale_snr", "measured_weight",
+    "keyword_weight", "psf_signal_weight", "psf_snr", "psf_scale_snr", "measured_weight", "csv_weights_file",
 ]  # fmt: skip
+Reference = Literal["first", "best"]
 Levels = list[list[Level]] | None
+Modes = tuple[str, str]
 
 
 class Normalizing(Process):
@@ -57,13 +60,25 @@ class Normalizing(Process):
         doc="what an image counts by; auto: psf_signal_weight where weights are linked, snr_estimate otherwise",
     )
     weight_keyword: str = param(default="", doc="header word of keyword_weight")
+    csv_weights_file: str = param(
+        default="", file="input", doc="csv_weights_file: a table with a line for each image: name, then 1 or 3 weights"
+    )
     min_weight: float = param(
         default=0.005, low=0.0, high=1.0, doc="images of a lesser weight, as share of the greatest, are left out"
     )
+    normalization_reference: Reference = param(
+        default="first", choices=("first", "best"),
+        doc="which image the others are made alike: the first that can be, or the one of the greatest weight",
+    )  # fmt: skip
 
     def check(self) -> None:
         if self.weight_mode == "keyword_weight" and not self.weight_keyword:
             raise ParameterError("ImageIntegration: weight_mode 'keyword_weight' wants a weight_keyword, got none")
+        if (self.weight_mode == "csv_weights_file") != bool(self.csv_weights_file):
+            raise ParameterError(
+                "ImageIntegration: weight_mode 'csv_weights_file' and the parameter csv_weights_file go together, "
+                f"got {self.weight_mode!r} and {self.csv_weights_file!r}"
+            )
 
     def weighting(self, linked: bool) -> str:
         """Return the weight mode, `auto` resolved by whether weights are *linked*."""
@@ -76,22 +91,30 @@ class Normalizing(Process):
         compared = statistics_needed(self.normalization) or (
             rejecting and statistics_needed(self.rejection_normalization)
         )
-        return compared or self.weighting(linked) in FROM_STATISTICS
+        return compared or self.by_statistics(linked)
+
+    def by_statistics(self, linked: bool) -> bool:
+        """Return whether weights follow from IntegrationStatistics: linked measures hold the SNR as well."""
+        mode = self.weighting(linked)
+        return mode in FROM_STATISTICS and not (linked and mode in LINKED)
 
 
-class IntegrationPlan(Normalizing, id="integration.integration_plan"):
+class IntegrationPlan(Normalizing, id="integration.integration_plan", version=2):
     """Find, from measures of single images, how ImageIntegration treats each of them.
 
-    The Value holds one dict for each image: ``excluded`` (why it is left out; empty when it is not),
-    ``weight``, ``scale`` and ``median`` of each channel, and ``rejection`` and ``output``: gain and offset of
-    each channel for samples above black, in the unit of the first image. Weights are divided by the greatest.
-    Images that cannot be normalised are left out; the first one, the reference of all, may not be such.
+    The Value holds ``reference``, the number of the image that the others are normalised to, the modes
+    (``normalization``, ``rejection_normalization``, ``weight_mode``), and ``frames``, one dict for each image:
+    ``image`` (its number, from 0), ``excluded`` (why it is left out; empty when it is not), ``weight``, ``scale``
+    and ``median`` of each channel, and ``rejection`` and ``output``: gain and offset of each channel for samples
+    above black, in the unit of the first image. Weights are divided by the greatest.
+
+    Images that cannot be normalised, such as those without samples, cannot be the reference, and are left out.
     Scales are the biweight ones, of all images alike; where quantisation leaves one of them at zero, those of
     trimmed deviations.
     """
 
     inputs = (
-        Port("images", many=True, doc="the images to be integrated; the first is the reference"),
+        Port("images", many=True, doc="the images to be integrated; the first gives the unit"),
         Port("statistics", "measures", many=True, optional=True, doc="IntegrationStatistics of each image"),
         Port("noise", "measures", many=True, optional=True, doc="Noise of each image"),
         Port("weights", "measures", many=True, optional=True, doc="measures of each image that hold its weight"),
@@ -102,11 +125,19 @@ class IntegrationPlan(Normalizing, id="integration.integration_plan"):
         frames: tuple[Frame, ...] = known.frames["images"]
         self._same_number(known, len(frames))
         levels = _levels(known, frames)
-        weights = self._weights(known, frames)
         modes = (self.rejection_normalization, self.normalization)
-        told = [_treatment(at, levels, weights[at], modes) for at in range(len(frames))]
+        told = [
+            {"image": at, "excluded": _trouble(levels[at] if levels else [], modes), "weight": weight}
+            for at, weight in enumerate(self._weights(known, frames))
+        ]
         self._exclude(told)
-        return {"frames": told}
+        reference = self._reference(told)
+        for at, image in enumerate(told):
+            image |= _treatment(at, levels, reference, modes, frames[0].nominal, bool(image["excluded"]))
+        return {
+            "reference": reference, "rejection_normalization": modes[0], "normalization": modes[1],
+            "weight_mode": self.weighting("weights" in known.values), "frames": told,
+        }  # fmt: skip
 
     def _same_number(self, known: Known, n: int) -> None:
         if "statistics" not in known.values and self.wants_statistics(True, "weights" in known.values):
@@ -120,10 +151,12 @@ class IntegrationPlan(Normalizing, id="integration.integration_plan"):
         mode, n = self.weighting("weights" in known.values), frames[0].nominal
         if mode == "dont_care":
             return [[1.0] * n for _ in frames]
+        if mode == "csv_weights_file":
+            return read_weights(self.csv_weights_file, len(frames), n)
         if mode in ("exposure_time", "keyword_weight"):
             keyword = "exposure" if mode == "exposure_time" else self.weight_keyword
             return [[w] * n for w in from_header(frames, keyword)]
-        if mode in LINKED:
+        if not self.by_statistics("weights" in known.values):
             if "weights" not in known.values:
                 raise ParameterError(
                     f"ImageIntegration: weight_mode {mode!r} wants the input 'weights', nothing is linked"
@@ -156,6 +189,13 @@ class IntegrationPlan(Normalizing, id="integration.integration_plan"):
             if not image["excluded"] and least < self.min_weight:
                 image["excluded"] = f"its weight is {least:.3g} of the greatest, at least {self.min_weight:g} is wanted"
 
+    def _reference(self, told: list[dict[str, Any]]) -> int:
+        """Return which image the others are normalised to; of equals the first."""
+        usable = [at for at, image in enumerate(told) if not image["excluded"]]
+        if self.normalization_reference == "first":
+            return usable[0]
+        return max(usable, key=lambda at: (sum(told[at]["weight"]), -at))
+
 
 def _levels(known: Known, frames: Sequence[Frame]) -> Levels:
     """Return the levels of all images and channels; None where nothing was measured."""
@@ -169,29 +209,27 @@ def _levels(known: Known, frames: Sequence[Frame]) -> Levels:
     ]
 
 
-def _treatment(at: int, levels: Levels, weight: list[float], modes: tuple[str, str]) -> dict[str, Any]:
-    """Return what is known of image *at*; *modes*: normalisation before rejection, and of the output."""
-    channels = range(len(weight))
-    if levels is None:
-        plain = [[1.0, 0.0] for _ in channels]
-        return {"excluded": "", "weight": weight, "scale": [], "median": [], "rejection": plain, "output": plain}
-    own, reference = levels[at], levels[0]
+def _trouble(levels: Sequence[Level], modes: Modes) -> str:
+    """Return why an image cannot be normalised; empty when it can, or is not."""
     compared = [mode for mode in modes if statistics_needed(mode)]
-    troubles = [t for mode in compared for level in own if (t := level.trouble(mode))]
-    if troubles and at == 0:
-        raise ParameterError(
-            f"ImageIntegration: image 0, to which the others are normalised, cannot be the reference: {troubles[0]}"
-        )
-    scaled = not troubles and all(level.low > 0.0 and level.high > 0.0 for level in (*own, *reference))
-    fine = {
-        mode: [[1.0, 0.0] if troubles else list(factors(mode, own[c], reference[c])) for c in channels]
-        for mode in modes
-    }
+    return next((t for mode in compared for level in levels if (t := level.trouble(mode))), "")
+
+
+def _treatment(
+    at: int, levels: Levels, reference: int, modes: Modes, channels: int, excluded: bool
+) -> dict[str, Any]:  # fmt: skip
+    """Return the levels and factors of image *at*; *modes*: normalisation before rejection, and of the output."""
+    plain = [[1.0, 0.0] for _ in range(channels)]
+    if levels is None:
+        return {"scale": [], "median": [], "rejection": plain, "output": plain}
+    own, wanted = levels[at], levels[reference]
+    scaled = all(level.low > 0.0 and level.high > 0.0 for level in (*own, *wanted))
+    made = [
+        plain if excluded else [list(factors(mode, a, b)) for a, b in zip(own, wanted, strict=True)] for mode in modes
+    ]
     return {
-        "excluded": troubles[0] if troubles else "",
-        "weight": weight,
-        "scale": [scale_factor(own[c], reference[c]) for c in channels] if scaled else [],
+        "scale": [scale_factor(a, b) for a, b in zip(own, wanted, strict=True)] if scaled else [],
         "median": [level.median for level in own],
-        "rejection": fine[modes[0]],
-        "output": fine[modes[1]],
+        "rejection": made[0],
+        "output": made[1],
     }

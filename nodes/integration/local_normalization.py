@@ -26,7 +26,7 @@ class _Offset(NamedTuple):
     reference: float
 
 
-class LocalNormalization(Process, id="integration.local_normalization"):
+class LocalNormalization(Process, id="integration.local_normalization", version=2):
     """Remove the differences in sky and transparency between an image and a reference it is aligned with.
 
     The result is ``A0(x, y) + A1 image``: A1 is the ratio of light, reference to image, per channel; A0 a smooth
@@ -41,8 +41,10 @@ class LocalNormalization(Process, id="integration.local_normalization"):
 
     A1 comes from stars when both star lists are linked (of the aligned images: their places have to agree
     within two pixels): the mean of the flux ratios left by Chauvenet's criterion, one for all channels. Without
-    star lists (``structures``) it comes from what stands out of the sky by five sigma in both images: the median
-    over cells of the ratio of its light above the sky.
+    star lists, or where fewer than eight good stars are common to both, (``structures``) it comes from what stands
+    out of the sky by five sigma in both images: the median over cells of the ratio of its light above the sky.
+    Link star lists where frames are differently sharp: ``structures`` loses wings below five sigma, more of them in
+    the softer frame, and is 0.6 to 3 % too large at 1.2 times the FWHM where stars are 0.2 to 0.6 %.
 
     Missing samples stay missing. Samples at black exactly are holes and stay at black. The bounds are those of
     the reference; with `truncate`, noise below its black is cut off, which a reference with an empty sky does
@@ -97,7 +99,7 @@ class LocalNormalization(Process, id="integration.local_normalization"):
         default=3.2, low=0.0, high=10.0, unit="sigma", doc="from where on a sample of the image stands out"
     )
     scale_evaluation_method: ScaleMethod = param(
-        default="auto", choices=get_args(ScaleMethod), doc="where the scale comes from; auto: stars if linked"
+        default="auto", choices=get_args(ScaleMethod), doc="where the scale comes from; auto: linked stars, if enough"
     )
     psf_min_snr: float = param(
         default=40.0, low=0.0, high=1000.0, doc="stars with less signal to noise do not tell the scale"
@@ -240,8 +242,9 @@ class LocalNormalization(Process, id="integration.local_normalization"):
         if "stars" in known.values and self.scale_evaluation_method != "structures":
             ratios = model.star_ratios(known.values["stars"], known.values["reference_stars"], self.psf_min_snr)
             enough = ratios.size >= _FEWEST_STARS
-            mean = model.clipped_mean(ratios) if enough else math.nan
-            return [mean] * len(told), "psf_signal", ratios.size if enough else 0
+            if enough or self.scale_evaluation_method == "psf_signal":
+                mean = model.clipped_mean(ratios) if enough else math.nan
+                return [mean] * len(told), "psf_signal", ratios.size if enough else 0
         found = [
             model.light_ratio(t[cells.IMAGE_LIGHT], t[cells.REFERENCE_LIGHT], t[cells.LIT], (s[1], s[3]))
             for t, s in zip(told, sky, strict=True)

@@ -50,7 +50,7 @@ def drizzled(
         k = Known(frames=k.frames, values=k.values, box=box, port=port, frame=frame)
         boxes = process.needs(box, "images", k)
         cut = tuple(np.ascontiguousarray(t[:, b.y0 : b.y1, b.x0 : b.x1]) for t, b in zip(made, boxes, strict=True))
-        strips.append(process.pixels(k, cut, np.empty((1, 0, 0), np.float32)))
+        strips.append(process.pixels(k, cut, np.empty((1, 0, 0), np.float32), None))
     return np.concatenate(strips, axis=1)
 
 

@@ -15,6 +15,7 @@ from astropy.io import fits
 from lerarlink import Graph
 from lerarlink.engine.errors import EngineError
 from lerarlink.engine.graph import Node
+from lerarlink.nodes.integration._csv_weights import read_weights
 from lerarlink.nodes.integration._integration import large_structures
 
 WHITE = 65535.0
@@ -34,7 +35,7 @@ def stack(tmp_path: Path) -> Stack:
         for i, image in enumerate(images):
             top = white[i] if white else WHITE
             header = fits.Header([("LERBLO", 0.0), ("LERBHI", top), *(words[i].items() if words else ())])
-            fits.PrimaryHDU(image.astype(np.float32), header).writeto(tmp_path / f"{i}.fits")
+            fits.PrimaryHDU(image.astype(np.float32), header).writeto(tmp_path / f"{i}.fits", overwrite=True)
             nodes.append(g.add("ReadImage", name=f"frame{i}", path=str(tmp_path / f"{i}.fits")))
         return g, nodes
 
@@ -204,8 +205,49 @@ def test_images_that_cannot_count_are_left_out_and_told(stack: Stack) -> None:
     s = (scales[0][1] / scales[1][1] + scales[0][2] / scales[1][2]) / 2
     second = (images[2].astype(np.float64) - scales[1][0]) * s + scales[0][0]
     assert np.allclose(node.compute()[0], (images[0] + second) / 2, rtol=1e-6)
-    with pytest.raises(EngineError, match="image 0, to which the others are normalised, cannot be the reference"):
-        g.add("ImageIntegration", images=[nodes[3], nodes[0]], weight_mode="dont_care").compute()
+
+
+def test_the_reference_is_the_first_that_can_be_or_the_best(stack: Stack) -> None:
+    images = sky(4, 16, levels=[500, 900, 1000, 1100])
+    images[0][:] = np.nan
+    g, nodes = stack(images, [{"SSWEIGHT": v} for v in (9, 1, 3, 2)])
+    plain: dict[str, Any] = {"images": nodes, "weight_mode": "keyword_weight", "weight_keyword": "SSWEIGHT"}
+    for reference, at, level in (("first", 1, 900), ("best", 2, 1000)):
+        node = g.add("ImageIntegration", name=reference, normalization_reference=reference, **plain)
+        assert float(np.median(node.compute())) == pytest.approx(level, abs=2)
+        told = node.value("measures")
+        assert told["reference"] == at
+        assert (told["normalization"], told["weight_mode"]) == ("additive_with_scaling", "keyword_weight")
+        assert told["frames"][at]["output"] == [[1.0, 0.0]]
+        assert [f["image"] for f in told["frames"]] == [0, 1, 2, 3]
+        assert "no sample between black and white" in told["frames"][0]["excluded"]
+        assert [f["weight"][0] for f in told["frames"][1:]] == pytest.approx([1 / 3, 1, 2 / 3])
+    g, nodes = stack([np.full((8, 9), np.nan)] * 2)
+    with pytest.raises(EngineError, match="no image is left to be integrated: image 0: it has no sample"):
+        g.add("ImageIntegration", images=nodes, weight_mode="dont_care").compute()
+
+
+def test_weights_come_from_a_table(stack: Stack, tmp_path: Path) -> None:
+    g, nodes = stack(sky(3, 17))
+    table = tmp_path / "weights.csv"
+    node = g.add("ImageIntegration", images=nodes, weight_mode="csv_weights_file", csv_weights_file=str(table))
+    table.write_text("# name, weight\n/a/1.fits, 1\n\n/a/2.fits,4\n/a/3.fits,2\n")
+    assert [f["weight"][0] for f in node.value("measures")["frames"]] == [0.25, 1.0, 0.5]
+    for text, told in (
+        ("a,1\nb,2\n", "weights of 2 images, 3 are to be integrated"),
+        ("a,1\nb,two\nc,1\n", "line 2: a name and 1 weight are wanted, got 'b,two'"),
+    ):
+        table.write_text(text)
+        with pytest.raises(EngineError, match=told):
+            node.value("measures")
+    with pytest.raises(EngineError, match=r"go together, got 'auto' and 'w\.csv'"):
+        g.add("ImageIntegration", images=nodes, csv_weights_file="w.csv")
+    assert read_weights(str(_written(table, "a,1\nb,1,2,3\n")), 2, 3) == [[1.0] * 3, [1.0, 2.0, 3.0]]
+
+
+def _written(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
 
 
 def test_too_few_images_and_other_sizes_are_told(stack: Stack) -> None:
@@ -302,7 +344,7 @@ def test_colour_channels_are_integrated_each_on_its_own(tmp_path: Path) -> None:
     for i in range(4):
         cubes.append(rng.normal([[[900]], [[1000]], [[1200 + 50 * i]]], 8, (3, 30, 40)).astype(np.float32))
         header = fits.Header([("LERBLO", 0.0), ("LERBHI", WHITE)])
-        fits.PrimaryHDU(cubes[-1], header).writeto(tmp_path / f"{i}.fits")
+        fits.PrimaryHDU(cubes[-1], header).writeto(tmp_path / f"{i}.fits", overwrite=True)
         nodes.append(g.add("ReadImage", path=str(tmp_path / f"{i}.fits")))
     node = g.add("ImageIntegration", images=nodes, normalization="additive", weight_mode="dont_care")
     shifted = np.stack(

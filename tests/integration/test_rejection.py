@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from scipy import stats
+from scipy import optimize, stats
 
 from lerarlink.nodes.integration import _rejection as reject
 from lerarlink.nodes.integration import _stack as stack
 from lerarlink.nodes.integration._line import l1_line
+from lerarlink.nodes.integration._line_bounds import ROWS, line_bounds
 from lerarlink.nodes.integration._settings import Rejecting
 from lerarlink.nodes.integration._sorting import LANES, network, selection, sort_rows
 from lerarlink.nodes.integration._tables import esd_critical, rcr_numbers
@@ -318,6 +319,56 @@ def test_a_hundred_frames_with_known_outliers_lose_those(method: str) -> None:
     assert (others != stack.KEPT).mean() < (0.01 if method in ("rcr", "linear_fit") else 0.002)
 
 
+@pytest.mark.parametrize("kind", ["outliers", "integers", "holes", "negative"])
+@pytest.mark.parametrize("method", [m for m in PLAIN if m != "linear_fit"])
+def test_a_hundred_frames_agree_with_the_plain_implementation(method: str, kind: str) -> None:
+    x = stacks(kind, 100, 5, seed=100)
+    _, fates = integrated(x, method)
+    assert np.array_equal(fates, np.stack([expected(x[:, i], method) for i in range(5)], axis=1))
+
+
+@pytest.mark.parametrize("n", [45, 70, 100])
+def test_many_frames_have_the_line_of_linear_programming(n: int) -> None:
+    rng = np.random.default_rng(n)
+    v = np.sort(rng.normal(1000, 20, n))
+    v[-3:] += 500
+    a, b = l1_line(v, np.empty(3 * n))
+    # Minimise the sum of t, where -t <= v - a - b i <= t.
+    i = np.arange(n, dtype=float)
+    line, one = np.stack([np.ones(n), i], axis=1), np.eye(n)
+    found = optimize.linprog(
+        np.r_[0, 0, np.ones(n)], A_ub=np.block([[line, -one], [-line, -one]]), b_ub=np.r_[v, -v],
+        bounds=[(None, None)] * 2 + [(0, None)] * n,
+    )  # fmt: skip
+    assert objective(v, a, b) == pytest.approx(found.fun, rel=1e-9)
+
+
+@pytest.mark.parametrize("n", [8, 16, 33, 64])
+def test_stacks_that_are_proved_whole_have_no_line_that_rejects(n: int) -> None:
+    """The proof holds for any line; tried are those through all pairs, of clean and of struck stacks."""
+    low, high = 1.5, 1.2
+    z = line_bounds(n, low, high)
+    assert np.abs(z.sum(axis=1)).max() < 1e-9
+    assert np.abs((z * np.arange(n)).sum(axis=1)).max() < 1e-8
+    rng = np.random.default_rng(n)
+    x = np.sort(rng.normal(0, 1, (40, n)) + (rng.random((40, n)) < 0.05) * 6, axis=1)
+    proved = (x[:, None, :] * z).sum(axis=2) > 0
+    top, bottom = proved[:, :ROWS].any(axis=1), proved[:, ROWS:].any(axis=1)
+    for v, sure_high, sure_low in zip(x, top, bottom, strict=True):
+        p, q = np.triu_indices(n, 1)
+        slope = (v[q] - v[p]) / (q - p)
+        r = v - (v[p] - slope * p)[:, None] - slope[:, None] * np.arange(n)
+        mean = 2 * np.abs(r).mean(axis=1)
+        assert not sure_high or (r[:, -1] < high * mean).all()
+        assert not sure_low or (-r[:, 0] < low * mean).all()
+
+
+def test_most_stacks_of_noise_are_proved_whole_without_a_fit() -> None:
+    x = np.sort(np.random.default_rng(1).normal(size=(2000, 16)), axis=1)
+    proved = (x[:, None, :] * line_bounds(16, 5.0, 4.0)).sum(axis=2) > 0
+    assert (proved[:, :ROWS].any(axis=1) & proved[:, ROWS:].any(axis=1)).mean() > 0.85
+
+
 @pytest.mark.parametrize("method", PLAIN)
 @pytest.mark.parametrize("n", [3, 8, 40])
 def test_constant_stacks_lose_nothing_but_counted_samples(method: str, n: int) -> None:
@@ -414,7 +465,7 @@ def test_the_line_has_the_least_sum_of_absolute_deviations(n: int, kind: str) ->
         few = rng.integers(0, 3, n).astype(float)
         v = {"normal": v, "tied": np.round(v), "even": few, "step": np.where(v > 0.3, 10.0, v)}[kind]
         v.sort()
-        a, b = l1_line(v, np.empty(2 * n))
+        a, b = l1_line(v, np.empty(3 * n))
         best = objective(v, *brute_line(v))
         assert objective(v, a, b) <= best + 1e-8 * (1 + np.ptp(v))
 
