@@ -29,10 +29,10 @@ def empty(sums: int) -> Bins:
 
 def used(bins: Bins) -> dict[str, Any]:
     """Return the run of bins that hold anything, as plain data."""
-    filled = np.flatnonzero(bins[0])
-    if filled.size == 0:
+    filled = bins[0] != 0.0
+    first, last = int(filled.argmax()), BINS - 1 - int(filled[::-1].argmax())
+    if not filled[first]:
         return {"first": 0, "bins": bins[:, :0].copy()}
-    first, last = int(filled[0]), int(filled[-1])
     return {"first": first, "bins": bins[:, first : last + 1].copy()}
 
 

@@ -64,20 +64,20 @@ def smoother(c: Any, step: Any) -> Any:
     rows, columns = c.shape
     out = np.empty((max(0, rows - 4 * step), columns), np.float32)
     wide = np.empty(columns + 4 * step, np.float32)
-    line = wide[2 * step : 2 * step + columns]
+    # Runs of the same row, each from its own first column: an index with a step in it would be asked for its sign.
+    w0, w1, w2 = wide[:columns], wide[step : step + columns], wide[2 * step : 2 * step + columns]
+    w3, w4 = wide[3 * step : 3 * step + columns], wide[4 * step : 4 * step + columns]
     a, b, m = np.float32(1.0 / 16.0), np.float32(4.0 / 16.0), np.float32(6.0 / 16.0)
     for y in range(out.shape[0]):
         p, q, r, s, t = c[y], c[y + step], c[y + 2 * step], c[y + 3 * step], c[y + 4 * step]
         for x in range(columns):
-            line[x] = a * (p[x] + t[x]) + b * (q[x] + s[x]) + m * r[x]
+            w2[x] = a * (p[x] + t[x]) + b * (q[x] + s[x]) + m * r[x]
         for i in range(1, 2 * step + 1):
-            wide[2 * step - i] = line[_reflected(-i, columns)]
-            wide[2 * step + columns - 1 + i] = line[_reflected(columns - 1 + i, columns)]
+            wide[2 * step - i] = w2[_reflected(-i, columns)]
+            wide[2 * step + columns - 1 + i] = w2[_reflected(columns - 1 + i, columns)]
         made = out[y]
         for x in range(columns):
-            made[x] = (
-                a * (wide[x] + wide[x + 4 * step]) + b * (wide[x + step] + wide[x + 3 * step]) + m * wide[x + 2 * step]
-            )
+            made[x] = a * (w0[x] + w4[x]) + b * (w1[x] + w3[x]) + m * w2[x]
     return out
 
 

@@ -76,30 +76,33 @@ class NoiseScale(Process, id="measure.noise_scale"):
 
 def _sides(plane: Any, median: float, low: float, high: float) -> list[dict[str, Any]]:
     below, above = empty(3), empty(3)
-    x = plane.reshape(-1)
     if math.isfinite(median):
-        distance = np.abs(x.astype(np.float64) - median).astype(np.float32)
-        _count(x, distance.view(np.uint32), median, low, high, below, above)
+        _count(plane, median, low, high, below, above, np.empty(plane.shape[1], np.float32))
     return [used(below), used(above)]
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def _count(x: Any, keys: Any, median: Any, low: Any, high: Any, below: Any, above: Any) -> None:
-    for i in range(x.size):
-        v = np.float64(x[i])
-        if not (v > low and v < high):
-            continue
-        d = v - median
-        if d == 0.0:
-            # On neither side; of no weight in any sum, but counted among the samples.
-            below[0, 0] += 0.5
-            above[0, 0] += 0.5
-            continue
-        at = bin_of(keys[i])
-        bins = below if d < 0.0 else above
-        bins[0, at] += 1.0
-        bins[1, at] += abs(d)
-        bins[2, at] += d * d
+def _count(plane: Any, median: Any, low: Any, high: Any, below: Any, above: Any, distance: Any) -> None:
+    keys = distance.view(np.uint32)
+    for y in range(plane.shape[0]):
+        row = plane[y]
+        for x in range(row.size):
+            distance[x] = abs(np.float64(row[x]) - median)
+        for x in range(row.size):
+            v = np.float64(row[x])
+            if not (v > low and v < high):
+                continue
+            d = v - median
+            if d == 0.0:
+                # On neither side; of no weight in any sum, but counted among the samples.
+                below[0, 0] += 0.5
+                above[0, 0] += 0.5
+                continue
+            at = bin_of(keys[x])
+            bins = below if d < 0.0 else above
+            bins[0, at] += 1.0
+            bins[1, at] += abs(d)
+            bins[2, at] += d * d
 
 
 def _described(median: float, sides: list[dict[str, Any]]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from ...engine.api import Known, Port, Process, param
 from ._rejection import Floats, mean_and_deviation, survivors
 
 
-class SubframeSummary(Process, id="measure.subframe_summary"):
+class SubframeSummary(Process, id="measure.subframe_summary", version=2):
     """Gather the figures by which frames are compared.
 
     The Value holds, as plain numbers: FWHM, FWHMMeanDev, Eccentricity, EccentricityMeanDev, StarResidual,

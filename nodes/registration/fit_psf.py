@@ -34,7 +34,7 @@ _WIDEST = 40
 """Most rows that a fit may reach from its star."""
 
 
-class FitPsf(Process, id="registration.fit_psf"):
+class FitPsf(Process, id="registration.fit_psf", version=2):
     """Fit a Gaussian or Moffat function to the brightest unsaturated stars.
 
     The Value::

@@ -186,6 +186,14 @@ def test_the_large_scale_model_is_a_chain_of_medians(shape: tuple[int, int]) -> 
     assert np.array_equal(large_scale(plane, 4), expected)
 
 
+def test_windows_far_larger_than_the_plane_are_medians_of_its_mirror_images() -> None:
+    plane = np.random.default_rng(4).integers(0, 5, (40, 53)).astype(np.float32)
+    expected = plane
+    for j in range(8):
+        expected = median_filter(expected, size=2 * 2**j + 1, mode="mirror")
+    assert np.array_equal(large_scale(plane, 8), expected)
+
+
 def test_the_large_scale_model_of_many_values_is_hardly_another() -> None:
     plane = white((90, 110)).astype(np.float32)
     expected = median_filter(median_filter(plane, size=3, mode="mirror"), size=5, mode="mirror")

@@ -163,10 +163,13 @@ def test_where_there_is_no_star_there_is_no_fit() -> None:
 
 
 def test_stars_on_the_border_of_tiles_are_fitted_once_and_alike() -> None:
-    stars = [{**ONE, "x": 30.0 + 30 * i, "y": 63.0 + 0.25 * i - 2} for i in range(17)]
-    image = 500 + sum(star((126, 2600), p) for p in stars)
-    found = fit(np.asarray(image), listed(stars))
-    assert measure_tile_rows(2600) == 63
+    border = measure_tile_rows(2600)
+    stars = [{**ONE, "x": 30.0 + 30 * i, "y": border + 0.25 * i - 2} for i in range(17)]
+    # Rows far above the border hold nothing but sky.
+    near = border - 60
+    image = np.full((border + 60, 2600), 500.0)
+    image[near:] += sum(star((120, 2600), {**p, "y": p["y"] - near}) for p in stars)
+    found = fit(image, listed(stars))
     assert list(found["table"][:, 0]) == list(range(17))
     y = found["table"][:, found["columns"].index("y")]
     assert y == pytest.approx([p["y"] for p in stars], abs=2e-3)
