@@ -7,11 +7,12 @@ from .fuse import generated_module
 from .params import param
 from .ports import Port
 from .process import Again, Arguments, Composite, Expand, Known, Process, Provenance, Tile, Writer
-from .region import Box, whole
+from .region import SAMPLED_ROWS, Box, sampled_rows, whole
 from .summaries import Summaries, Summary
 from .wcs import carry, mirrored_columns, mirrored_rows, scaling, shifting, transposing
 
 __all__ = [
+    "SAMPLED_ROWS",
     "Again",
     "Arguments",
     "Box",
@@ -37,6 +38,7 @@ __all__ = [
     "mirrored_columns",
     "mirrored_rows",
     "param",
+    "sampled_rows",
     "scaling",
     "scratch",
     "shifting",

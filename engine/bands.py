@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from .chains import Chain
 from .errors import Cancelled, EngineError, NodeFailed
 from .evaluation import Evaluation
 from .journal import Journalled
 from .plan import Feed
-from .process import Writer
+from .process import Tile, Writer
 from .pull import Puller, needed_boxes
 from .region import Box, measure_tile_rows, strips
 from .schedule import shared
@@ -31,10 +32,13 @@ class Work:
     states: dict[int, Any] = field(default_factory=dict)
     targets: list[tuple[Feed, Writer | StoredPixels]] = field(default_factory=list)
     rows: int = 1
+    columns: int = 0
+    """Columns of the blocks that a strip is put together of; 0 where strips are made as they are."""
     cancel: threading.Event | None = None
 
     def __post_init__(self) -> None:
         self.traffic = Traffic(self.evaluation)
+        self.chains: dict[Feed, list[Chain] | None] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "cancel": None}  # events do not travel; worker processes are ended instead
@@ -53,11 +57,10 @@ def measure_block(ticket: Any, steps: Sequence[int], block: Sequence[int]) -> Pa
     tile_rows = measure_tile_rows(box.width)
     for strip in strips(box, max(work.rows, tile_rows)):
         work.stop_if_cancelled()
-        puller = Puller(work.evaluation, work.stored, work.traffic)
-        if work.rows > tile_rows:
-            # Pixels come in thick strips where that is cheaper; what is measured stays tile by tile.
-            for feed, parts in _same_size_images(work, steps, strip, tile_rows).items():
-                puller.prefetch(feed, parts)
+        puller = Puller(work.evaluation, work.stored, work.traffic, work.chains)
+        if work.rows > tile_rows or work.columns:
+            # Pixels come in thick strips or blocks where that is cheaper; what is measured stays tile by tile.
+            puller.prefetch(_same_size_images(work, steps, strip, tile_rows), work.columns, work.stop_if_cancelled)
         for tile in strips(strip, tile_rows):
             for n, step in enumerate(steps):
                 partial = _measured(work, puller, step, tile)
@@ -87,20 +90,26 @@ def make_band(ticket: Any, band: Sequence[int]) -> tuple[int, float]:
     made, read = 0, 0.0
     for box in strips(Box(*band), work.rows):
         work.stop_if_cancelled()
-        puller = Puller(work.evaluation, work.stored, work.traffic)
-        for feed, writer in work.targets:
-            if isinstance(writer, Journalled) and writer.has(box):
-                continue  # a run that was killed had come so far
+        puller = Puller(work.evaluation, work.stored, work.traffic, work.chains)
+        # What a killed run had finished is not made again.
+        todo = [(f, w) for f, w in work.targets if not (isinstance(w, Journalled) and w.has(box))]
+        if work.columns:
+            puller.prefetch({feed: [box] for feed, _ in todo}, work.columns, work.stop_if_cancelled)
+        for feed, writer in todo:
             tile = puller.pull(feed, box)
-            try:
-                writer.write(box, tile)
-            except OSError as e:
-                # Name the node, keep the number: a full disk has an exit code of its own.
-                where = work.evaluation.plan.steps[feed.step].label
-                raise OSError(e.errno, f"writing node '{where}', {box}: {e.strerror or e}") from e
+            _write(work, feed, writer, box, tile)
             made += tile.nbytes
         read += puller.read
     return made, read
+
+
+def _write(work: Work, feed: Feed, writer: Writer | StoredPixels, box: Box, tile: Tile) -> None:
+    try:
+        writer.write(box, tile)
+    except OSError as e:
+        # Name the node, keep the number: a full disk has an exit code of its own.
+        where = work.evaluation.plan.steps[feed.step].label
+        raise OSError(e.errno, f"writing node '{where}', {box}: {e.strerror or e}") from e
 
 
 def _measured(work: Work, puller: Puller, index: int, box: Box) -> Any:

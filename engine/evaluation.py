@@ -24,6 +24,7 @@ class Evaluation:
         self.measured: dict[int, Any] = {}
         self.keys: dict[int, str] = {}
         self._frames: dict[Feed, Frame] = {}
+        self._knowns: dict[Feed, Known] = {}
 
     # -- Values -----------------------------------------------------------------------------------
 
@@ -31,6 +32,7 @@ class Evaluation:
         """Take note of what a step's `finish` or `compute` returned; frames may follow from it."""
         self.measured[step] = measured
         self._frames.clear()
+        self._knowns.clear()
 
     def value(self, feed: Feed) -> Any:
         return self.plan.steps[feed.step].process.value(feed.port, self.measured.get(feed.step))
@@ -58,21 +60,23 @@ class Evaluation:
             self._frames[feed] = found
         return found
 
-    def known(self, index: int, port: str = "image", **more: Any) -> Known:
+    def known(self, index: int, port: str = "image", box: Box = _NOWHERE, state: Any = None) -> Known:
         """Return what step *index* may rely on for its output *port*."""
-        step = self.plan.steps[index]
-        image = next((p for p in step.process.outputs if p.is_image and p.name == port), None)
-        frame = self.frame(Feed(index, port)) if image else None
-        return self._known(step, Feed(index, port), frame, **more)
+        feed = Feed(index, port)
+        found = self._knowns.get(feed)
+        if found is None:
+            step = self.plan.steps[index]
+            image = next((p for p in step.process.outputs if p.is_image and p.name == port), None)
+            frame = self.frame(feed) if image else None
+            found = self._knowns[feed] = self._known(step, feed, frame)
+        if box is _NOWHERE and state is None:
+            return found
+        return Known(
+            frames=found.frames, values=found.values, measured=found.measured, frame=found.frame, port=port,
+            box=box, state=state, index=found.index,
+        )  # fmt: skip
 
-    def _known(
-        self,
-        step: Step,
-        feed: Feed,
-        frame: Frame | None,
-        box: Box = _NOWHERE,
-        state: Any = None,
-    ) -> Known:
+    def _known(self, step: Step, feed: Feed, frame: Frame | None) -> Known:
         frames: dict[str, Any] = {}
         values: dict[str, Any] = {}
         for port in step.process.inputs:
@@ -85,8 +89,7 @@ class Evaluation:
         measured = self.measured.get(feed.step)
         extra: dict[str, Any] = {} if frame is None else {"frame": frame}
         return Known(
-            frames=frames, values=values, measured=measured, port=feed.port, box=box, state=state,
-            index=step.frame, **extra,
+            frames=frames, values=values, measured=measured, port=feed.port, index=step.frame, **extra,
         )  # fmt: skip
 
     def grid(self, index: int) -> Frame:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import mmap
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import xxhash
 
 # Raise by one when keys must not match those of earlier releases: another measuring grid, another
 # way to write a preimage, another rounding in the engine.
-EPOCH = 1
+EPOCH = 2
 
 _ARRAY = 1  # msgpack extension code of numpy arrays inside Values
 
@@ -60,12 +61,11 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no canonical form")
 
 
-def digest_file(path: Path, block: int = 1 << 22) -> str:
+def digest_file(path: Path, block: int = 1 << 20) -> str:
     """Return the xxh3-128 digest of a file's bytes as 32 hexadecimal digits."""
     h = xxhash.xxh3_128()
-    buffer = bytearray(block)
-    view = memoryview(buffer)
-    with path.open("rb", buffering=0) as f:
+    # Memory of its own begins with a page; reading to 16 or 32 bytes past one, as into a bytearray, is half as fast.
+    with mmap.mmap(-1, block) as buffer, memoryview(buffer) as view, path.open("rb", buffering=0) as f:
         while n := f.readinto(buffer):
             h.update(view[:n])
     return h.hexdigest()

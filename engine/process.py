@@ -256,6 +256,14 @@ class Process:
         """Return the arguments of `pixel` after the sample, for *channel*; None leaves the channel as it is."""
         return ()
 
+    def plane(self, known: Known, channel: int) -> tuple[str, int] | None:
+        """Return the port and the channel that output *channel* is a copy of; None where it is computed.
+
+        For processes that put channels together or take them out: `pixels` must give the same, but is asked only
+        where the engine does not go through to the inputs.
+        """
+        return None
+
     # -- sinks, series and composites -------------------------------------------------------------
 
     def writer(self, known: Known) -> Writer:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from .chains import Chain, chains_of, run_chains
 from .errors import EngineError, NodeFailed
 from .evaluation import Evaluation
 from .frame import Frame
-from .fuse import run_pixel
 from .plan import Feed, Step
 from .process import Edge, Known, Process, Tile
-from .region import Box
+from .region import Box, columns_of
 from .stored_pixels import Pixels
 from .traffic import Traffic
 
@@ -30,18 +30,45 @@ class Puller:
         evaluation: Evaluation,
         stored: Mapping[Feed, Pixels] | None = None,
         traffic: Traffic | None = None,
+        chains: dict[Feed, list[Chain] | None] | None = None,
     ) -> None:
         self.evaluation = evaluation
         self.read = 0.0
         """Bytes of source files read so far."""
         self._traffic = traffic or Traffic(evaluation)
         self.stored = stored or {}
+        self._chains = {} if chains is None else chains
         self._memo: dict[tuple[Feed, Box], Tile] = {}
         self._wide: dict[Feed, list[tuple[Box, Tile]]] = {}
 
-    def prefetch(self, feed: Feed, boxes: Sequence[Box]) -> None:
-        """Pull each of *boxes* at once; smaller boxes of one are then cut out of it."""
-        self._wide[feed] = [(box, self.pull(feed, box)) for box in boxes]
+    def prefetch(self, parts: Mapping[Feed, Sequence[Box]], columns: int, go_on: Callable[[], None]) -> None:
+        """Pull all boxes of *parts* at once; smaller boxes of one are then cut out of it.
+
+        They are put together from blocks of at most *columns* columns (0: pulled as they are). *go_on* is called
+        before each block, and may raise.
+        """
+        if not columns:
+            for feed, boxes in parts.items():
+                self._wide[feed] = [(box, self.pull(feed, box)) for box in boxes]
+            return
+        made = {
+            feed: [(b, np.empty((self.evaluation.frame(feed).channels, b.height, b.width), np.float32)) for b in boxes]
+            for feed, boxes in parts.items()
+        }
+        for around in {box: None for boxes in parts.values() for box in boxes}:
+            for block in columns_of(around, columns):
+                go_on()
+                at = slice(block.x0 - around.x0, block.x1 - around.x0)
+                for feed, tiles in made.items():
+                    for box, tile in tiles:
+                        if box == around:
+                            tile[:, :, at] = self.pull(feed, block)
+                # What images have in common is made once a block, and must stay in the processor's cache.
+                self.forget()
+        for tiles in made.values():
+            for _, tile in tiles:
+                tile.flags.writeable = False
+        self._wide |= made
 
     def forget(self) -> None:
         """Drop what was remembered, except what was prefetched."""
@@ -87,27 +114,39 @@ class Puller:
 
     def _cut(self, feed: Feed, box: Box) -> Tile | None:
         for around, tile in self._wide[feed]:
+            if around == box:
+                return tile
             if around.contains(box):
                 rows = slice(box.y0 - around.y0, box.y1 - around.y0)
-                return np.ascontiguousarray(tile[:, rows, box.x0 - around.x0 : box.x1 - around.x0])
+                part = np.ascontiguousarray(tile[:, rows, box.x0 - around.x0 : box.x1 - around.x0])
+                part.flags.writeable = False
+                return part
         return None
 
     def _make(self, feed: Feed, box: Box) -> Tile:
         step = self.evaluation.plan.steps[feed.step]
-        known = self.evaluation.known(feed.step, feed.port, box=box)
         try:
+            chains = self._chains_of(feed)
+            if chains is not None:
+                frame = self.evaluation.frame(feed)
+                return run_chains(chains, box, frame.width * frame.height, self.pull)
+            known = self.evaluation.known(feed.step, feed.port, box=box)
             tiles = self.tiles(feed.step, box, known)
             if not tiles:
                 self.read += self._traffic.bytes(feed.step, box)
-            if step.process.pixel is not None:
-                tile = run_pixel(step.process, known, tiles[0])
-            else:
-                tile = step.process.pixels(known, *tiles)
+            tile = step.process.pixels(known, *tiles)
         except EngineError:
             raise
         except Exception as e:
             raise NodeFailed(step.label, step.process.id, str(box), f"{type(e).__name__}: {e}") from e
         return _expect(tile, step, known.frame, box)
+
+    def _chains_of(self, feed: Feed) -> list[Chain] | None:
+        if self._wide:
+            return chains_of(self.evaluation, feed, lambda f: f in self._wide or f in self.stored)
+        if feed not in self._chains:
+            self._chains[feed] = chains_of(self.evaluation, feed, self.stored.__contains__)
+        return self._chains[feed]
 
     def _around(self, feed: Feed, box: Box, edge: Edge) -> Tile:
         """Pull *box*, filling what lies outside the image as *edge* says."""

@@ -12,8 +12,11 @@ STRIP_SAMPLES = 160 * 1024
 # Samples of one measuring tile and of one measuring block. They are part of what a measure means:
 # sums are taken tile by tile and merged block by block in a fixed order, so another size would
 # round differently. Change them only together with identity.EPOCH.
-MEASURE_TILE_SAMPLES = 160 * 1024
+MEASURE_TILE_SAMPLES = 512 * 1024
 MEASURE_BLOCK_SAMPLES = 4 * 1024 * 1024
+
+# Where a part of an image is measured to foretell the whole, one row of this many.
+SAMPLED_ROWS = 16
 
 
 class Box(NamedTuple):
@@ -71,6 +74,25 @@ def strips(box: Box, rows: int) -> Iterator[Box]:
     """Cut *box* into strips of full width and at most *rows* rows, from top to bottom."""
     for y in range(box.y0, box.y1, rows):
         yield Box(y, box.x0, min(y + rows, box.y1), box.x1)
+
+
+def columns_of(box: Box, columns: int) -> Iterator[Box]:
+    """Cut *box* into parts of full height and at most *columns* columns, from left to right."""
+    for x in range(box.x0, box.x1, columns):
+        yield Box(box.y0, x, box.y1, min(x + columns, box.x1))
+
+
+def sampled_rows(tile: Box) -> Box:
+    """Return the rows that stand for a measuring *tile* where one row in SAMPLED_ROWS is looked at, or none of it.
+
+    They are chosen by multiples of the golden ratio, which follow no pattern of rows; those of a mosaic come in turn.
+    """
+    turn, height = 1 << 32, tile.height
+    rows = -(-height // SAMPLED_ROWS)
+    if (tile.y0 * 2654435761) % turn * SAMPLED_ROWS * rows >= turn * height:
+        return Box(tile.y0, tile.x0, tile.y0, tile.x1)
+    start = tile.y0 + ((tile.y0 * 40503 + 1) * 2654435761 % turn * (height - rows + 1)) // turn
+    return Box(start, tile.x0, start + rows, tile.x1)
 
 
 def measure_tile_rows(width: int) -> int:

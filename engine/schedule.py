@@ -129,6 +129,13 @@ class Lane:
                 found = self._in_processes(tasks, wanted, dask.multiprocessing.get)
         return list(found)
 
+    def map(self, function: Callable[..., Any], *columns: list[Any]) -> list[Any]:
+        """Return *function* of each row of *columns*; rows are worked on side by side where threads do the work."""
+        if self.scheduler != "threads" or len(columns[0]) < 2:
+            return [function(*row) for row in zip(*columns, strict=True)]
+        with ThreadPoolExecutor(self.workers, thread_name_prefix="lerarlink") as pool:
+            return list(pool.map(function, *columns))
+
     def _in_threads(
         self, tasks: dict[Any, Task], wanted: list[Any], get: Callable[..., Any], cancel: threading.Event
     ) -> Any:

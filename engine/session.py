@@ -29,7 +29,7 @@ from .schedule import Lane, processor_seconds
 from .states import check_states
 from .store import Store
 from .stored_pixels import StoredPixels
-from .thickness import thicker
+from .thickness import best_cut
 
 # Passes over the pixels that one measure may ask for; more means that it does not converge.
 MAX_PASSES = 60
@@ -83,9 +83,13 @@ class Session:
                 break
             check_states(self.evaluation, steps)
             self._keep([], ready)
+            ready, twins = self._distinct(ready)
             for portion in portions(self.evaluation, ready, self.kept.of(ready)):
                 self._stage += 1
                 self._measure_stage(portion)
+            for i, same in twins.items():
+                self.evaluation.learn(i, self.evaluation.measured[same])
+                self.report.states[self.plan.steps[i].label] = "measured"
             self.kept.release(self._goal)
         for i in self.evaluation.upstream(steps):
             if i in self.evaluation.measured:
@@ -133,6 +137,16 @@ class Session:
     def _key(self, index: int) -> str:
         return self.evaluation.key(index, self.store.content)
 
+    def _distinct(self, steps: list[int]) -> tuple[list[int], dict[int, int]]:
+        """Return the steps that differ, and of each other one the step it is equal to: stars are found once."""
+        first: dict[str, int] = {}
+        twins: dict[int, int] = {}
+        for i in steps:
+            same = first.setdefault(self._key(i), i)
+            if same != i:
+                twins[i] = same
+        return list(first.values()), twins
+
     def _measure_stage(self, steps: list[int]) -> None:
         """Measure *steps*, which wait for nothing; steps on images of one size share their passes."""
         states: dict[int, Any] = {}
@@ -141,8 +155,9 @@ class Session:
             again: dict[int, Any] = {}
             for group in self._by_size(todo):
                 self.report.passes += 1
-                for i, partial in zip(group, self._pass(group, states), strict=True):
-                    found = self._finished(i, partial, states.get(i))
+                partials = self._pass(group, states)
+                finished = self.lane.map(self._finished, group, partials, [states.get(i) for i in group])
+                for i, found in zip(group, finished, strict=True):
                     if isinstance(found, Again):
                         again[i] = found.state
                     else:
@@ -182,8 +197,9 @@ class Session:
         images = measured_images(self.evaluation, group)
         stored = self.kept.of(group)
         tile_rows = measure_tile_rows(grid.width)
-        rows = min(block_rows, thicker(self.evaluation, images, grid.box, tile_rows, stored, self._memory.strip))
-        work = Work(self.evaluation, stored, states, rows=rows, cancel=self.cancel)
+        cut = best_cut(self.evaluation, images, grid.box, tile_rows, stored, self._memory.strip)
+        rows = min(block_rows, cut.rows)
+        work = Work(self.evaluation, stored, states, rows=rows, columns=cut.columns, cancel=self.cancel)
         with self.lane.share(work) as ticket:
             tasks: dict[Any, Any] = {}
             last: Any = None
@@ -318,10 +334,11 @@ class Session:
         """Make *box* of all targets, strips of *rows* rows in bands of enough strips to be worth a task."""
         channels = self.evaluation.frame(targets[0][0]).channels
         stored = self.kept.of([f.step for f, _ in targets])
-        rows = thicker(self.evaluation, [f for f, _ in targets], box, rows, stored, self._memory.strip)
+        cut = best_cut(self.evaluation, [f for f, _ in targets], box, rows, stored, self._memory.strip)
+        rows = cut.rows
         band = rows * max(1, BAND_SAMPLES // (rows * box.width * channels))
         band = min(band, rows * max(1, -(-box.height // (rows * 2 * self.lane.workers))))
-        work = Work(self.evaluation, stored, targets=targets, rows=rows, cancel=self.cancel)
+        work = Work(self.evaluation, stored, targets=targets, rows=rows, columns=cut.columns, cancel=self.cancel)
         with self.lane.share(work) as ticket:
             tasks = {("band", n): (make_band, ticket, list(b)) for n, b in enumerate(strips(box, band))}
             with self._stage_of(action, nodes) as cost:

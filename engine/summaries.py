@@ -31,9 +31,10 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from . import sifting
 from .order import Cells, Counts, Wanted, Windows, first_cells, search, split
 from .process import Again, Tile
-from .region import Box
+from .region import Box, sampled_rows
 
 Partial = list[dict[str, Any]]
 """One dict a channel."""
@@ -96,6 +97,9 @@ class Summaries:
         The order statistics asked for besides the median; see `order.Wanted`.
     above, below
         Only samples strictly between these physical values are counted.
+    moments
+        Whether moments, extremes and their places are wanted; without them, large images take one pass instead
+        of two, and only `Summary.count`, `missing`, `median`, `mad` and `quantiles` are told.
     """
 
     def __init__(
@@ -107,13 +111,30 @@ class Summaries:
         sides: bool = False,
         above: float = -_INF,
         below: float = _INF,
+        moments: bool = True,
     ) -> None:
         self.wanted = Wanted(fractions=fractions, mad=mad, bend=bend, sides=sides)
         self.above, self.below = above, below
+        plain = bend is None and not sides and above == -_INF and below == _INF
+        self._sifts = plain and not moments
+
+    def begin(self, area: int) -> Any:
+        """Return the state of the first pass over an image of *area* pixels, to be handed on where there is none."""
+        return {"look": area} if self._sifts and sifting.looks(area) else None
+
+    def needs(self, box: Box, state: Any) -> Box:
+        """Return which rows of measuring tile *box* `measure` wants in the pass that *state* asks for."""
+        return sampled_rows(box) if state is not None and "look" in state else box
 
     def measure(self, tile: Tile, state: Any, box: Box) -> Partial:
-        """Return what *tile* (any channels of the pixels of *box*) tells in the pass that *state* asks for."""
-        if state is None:
+        """Return what *tile* (any channels of what `needs` says of *box*) tells in the pass that *state* asks for."""
+        if state is not None and "look" in state:
+            return [{"look": [sifting.looked(plane, box, state["look"])]} for plane in tile]
+        if state is not None and "sift" in state:
+            return [
+                sifting.sifted(plane, Windows(*w), state["area"]) for plane, w in zip(tile, state["sift"], strict=True)
+            ]
+        if state is None or "all" in state:
             return [_first(plane, self.above, self.below, box) for plane in tile]
         return [_refine(plane, s) for plane, s in zip(tile, state["channels"], strict=True)]
 
@@ -123,13 +144,33 @@ class Summaries:
 
     def finish(self, partial: Partial, state: Any) -> Again | list[Summary]:
         """Return the summary of each channel, or `Again` for a further pass."""
-        if state is None:
+        if state is not None and "look" in state:
+            return self._looked(partial, state["look"])
+        if state is not None and "sift" in state:
+            found = [self._sifted(p, Windows(*w)) for p, w in zip(partial, state["sift"], strict=True)]
+            return Again({"all": True}) if None in found else [s for s in found if s is not None]
+        if state is None or "all" in state:
             channels = [self._begin(p) for p in partial]
         else:
             channels = [self._go_on(p, s) for p, s in zip(partial, state["channels"], strict=True)]
         if any(c["found"] is None for c in channels):
             return Again({"channels": channels})
         return [Summary(**c["known"], **c["found"]) for c in channels]
+
+    def _looked(self, partial: Partial, area: int) -> Again:
+        samples = [np.concatenate(p["look"]) for p in partial]
+        found = [sifting.windows(x, self.wanted.fractions, self.wanted.mad) for x in samples]
+        if any(w is None for w in found):
+            return Again({"all": True})
+        return Again({"sift": [tuple(w) for w in found if w is not None], "area": area})
+
+    def _sifted(self, p: Mapping[str, Any], windows: Windows) -> Summary | None:
+        """Return the summary, or None where a window was missed."""
+        count = int(p["below"][-1])
+        if count == 0:
+            return None
+        found = search(sifting.cells(p, windows, _dense(p)), self.wanted)[0]
+        return None if found is None else Summary(count=count, missing=int(p["size"]) - count, outside=0, **found)
 
     def _begin(self, p: Mapping[str, Any]) -> dict[str, Any]:
         if p["count"] == 0:
@@ -322,6 +363,8 @@ def _dense(p: Mapping[str, Any]) -> npt.NDArray[np.unsignedinteger[Any]]:
 
 
 def _merged(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
+    if "look" in a:
+        return {"look": [*a["look"], *b["look"]]}
     if "slots" in a:
         return _merged_slots(a, b)
     counts = {name: a[name] + b[name] for name in ("count", "missing", "outside")}
@@ -364,4 +407,5 @@ def _merged_slots(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
         counts += b["counts"]
     else:
         _tally(b["hits"], counts)
-    return {"slots": a["slots"], "counter": a["counter"], "counts": counts}
+    sifted = {"below": a["below"] + b["below"], "size": a["size"] + b["size"]} if "below" in a else {}
+    return {"slots": a["slots"], "counter": a["counter"], "counts": counts, **sifted}

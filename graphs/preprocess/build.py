@@ -201,7 +201,7 @@ class Builder:
         # Range clipping is for holes and black edges; here those are missing samples, and a dark sky may be below 0.
         made = self.graph.add(
             "ImageIntegration", name=f"integrated-{stack.name}", images=images, rejection=rejection,
-            range_clip_low=False, **more,
+            range_clip_low=False, normalization_reference="best", **more,
         )  # fmt: skip
         self.write(f"write-{stack.name}", made, f"master_{stack.name}.fits")
         self.graph.outputs.append(made.name)

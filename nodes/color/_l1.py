@@ -124,10 +124,8 @@ def trust_about(pairs: Pairs, guess: Line, noise: float) -> Trust:
     over the rate at which the slope changes: twice the density of residuals at zero.
     """
     r = np.abs(pairs.residuals(guess))
-    order = np.argsort(r)
-    within = np.cumsum(pairs.w[order])
-    k = int(np.searchsorted(within, within[-1] / 8.0))
-    error = ERRORS * noise * float(r[order[k]] / within[k])
+    near = float(_weighted_rank(r.copy(), pairs.w.copy(), float(pairs.w.sum()) / 8.0))
+    error = ERRORS * noise * near / float(pairs.w[r <= near].sum())
     floor = ROUNDING * max(1.0, abs(guess.a), abs(guess.b))
     spread, furthest = float(pairs.u.std()), float(np.abs(pairs.u).max())
     return Trust(
@@ -294,9 +292,21 @@ class Sweep(NamedTuple):
     keep: int
 
 
-ABOVE, BELOW, BAND = 0, 3, 6
-SUMS = 10
-"""Count, sum of u, sum of y above the band; the same below; count, sum, least and greatest u within."""
+SIGNED, OUTSIDE, BAND = 0, 3, 4
+SUMS = 8
+"""Of pairs outside the band, those above less those below: count, sum of u, sum of y; then how many are outside.
+
+Of pairs in the band: count, sum of u, least and greatest u.
+"""
+
+# Pairs are looked at in blocks: straight through without a branch, then one by one where a block has pairs in
+# the band. Sums within a block are whole numbers of 2**-44, which add up to the same in any order, so that the
+# compiler may take eight pairs at once (11 ns a pair became 1.2): at 384, float64 numbers are that far apart, so
+# what is added to 384 stands, rounded to such units, in the lowest bits. Blocks then add up as float64.
+_BLOCK = 256
+_LIFT = 384.0
+_LIFTED = int(np.float64(_LIFT).view(np.int64))
+_UNIT = 2.0**-44
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
@@ -306,30 +316,27 @@ def sweep(
 ) -> Any:  # fmt: skip
     """Sum up the pairs outside the band into *sums*, put the positions of kept ones into *out*; return how many.
 
-    *scaling* is (origin, factor) of x, then of y, to normalised units; *limits* the open interval in which
-    both must lie; *line* is a, b, centre and the two half widths; *index* the pixel number of x[0]. With
+    *scaling* is (origin, factor) of x, then of y, to normalised units; *limits* the open interval within [0, 1] in
+    which both must lie; *line* is a, b, centre and the two half widths; *index* the pixel number of x[0]. With
     *edges*, ascending, count and sum of u between them of the pairs in the band go into *groups*.
     """
-    n_up = n_down = n_in = kept = 0
-    u_up = u_down = y_up = y_down = u_in = 0.0
+    inside = np.zeros(_BLOCK, np.uint8)
+    outside = signed = n_in = kept = 0
+    signed_u = signed_y = u_in = 0.0
     least, most = np.inf, -np.inf
-    for i in range(x.size):
-        p = (np.float64(x[i]) - scaling[0]) * scaling[1]
-        q = (np.float64(y[i]) - scaling[2]) * scaling[3]
-        if not (p > limits[0] and p < limits[1] and q > limits[0] and q < limits[1]):
+    for start in range(0, x.size, _BLOCK):
+        stop = min(x.size, start + _BLOCK)
+        n, above, below, fixed_x, fixed_y = _block(x[start:stop], y[start:stop], scaling, limits, line, inside)
+        outside += above + below
+        signed += above - below
+        signed_u += np.float64(fixed_x) * _UNIT - (above - below) * line[2]
+        signed_y += np.float64(fixed_y) * _UNIT
+        if n == above + below:
             continue
-        u = p - line[2]
-        r = q - (line[0] + line[1] * u)
-        width = line[3] + line[4] * abs(u)
-        if r > width:
-            n_up += 1
-            u_up += u
-            y_up += q
-        elif r < -width:
-            n_down += 1
-            u_down += u
-            y_down += q
-        else:
+        for i in range(start, stop):
+            if inside[i - start] == 0:
+                continue
+            u = (np.float64(x[i]) - scaling[0]) * scaling[1] - line[2]
             n_in += 1
             u_in += u
             least, most = min(least, u), max(most, u)
@@ -342,7 +349,38 @@ def sweep(
             if np.uint64(np.uint32(np.uint64(index + i) * np.uint64(2654435761))) < keep:
                 out[kept] = i
                 kept += 1
-    sums[0], sums[1], sums[2] = n_up, u_up, y_up
-    sums[3], sums[4], sums[5] = n_down, u_down, y_down
-    sums[6], sums[7], sums[8], sums[9] = n_in, u_in, least, most
+    sums[0], sums[1], sums[2], sums[3] = signed, signed_u, signed_y, outside
+    sums[4], sums[5], sums[6], sums[7] = n_in, u_in, least, most
     return kept
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _block(x: Any, y: Any, scaling: Any, limits: Any, line: Any, inside: Any) -> Any:
+    """Mark the pairs in the band; return how many are used, above and below, and the signed sums in units."""
+    x0, fx, y0, fy = scaling
+    low, high = limits
+    a, b, centre, trust_a, trust_b = line
+    n = above = below = np.int64(0)
+    fixed_x = fixed_y = np.int64(0)
+    # From 0 on: an index that might be negative, for all that the compiler knows, keeps it from vector code.
+    for i in range(x.size):
+        p = (np.float64(x[i]) - x0) * fx
+        q = (np.float64(y[i]) - y0) * fy
+        u = p - centre
+        r = q - (a + b * u)
+        width = trust_a + trust_b * abs(u)
+        used = (p > low) & (p < high) & (q > low) & (q < high)
+        up = used & (r > width)
+        down = used & (r < -width)
+        n += np.int64(used)
+        above += np.int64(up)
+        below += np.int64(down)
+        v = p if up else 0.0
+        v = -p if down else v
+        w = q if up else 0.0
+        w = -q if down else w
+        fixed_x += np.float64(v + _LIFT).view(np.int64)
+        fixed_y += np.float64(w + _LIFT).view(np.int64)
+        inside[i] = np.uint8(used) & ~np.uint8(up | down)
+    lifted = x.size * np.int64(_LIFTED)  # wraps around, as the sums do
+    return n, above, below, fixed_x - lifted, fixed_y - lifted

@@ -2,7 +2,8 @@
 
 The first pass keeps an even sample of the pairs (all of them, when they are few); the next keeps the band
 about the sample's line and usually is the last. A band too full to be kept is thinned, which gives a better
-guess and a narrower band for another pass. See `_l1` for why the result is exact.
+guess and a narrower band for another pass. Large images are fitted in a sixteenth of their rows first, in two
+passes that read nothing else; then one pass over all pixels is enough. See `_l1` for why the result is exact.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ...engine.api import SAMPLED_ROWS
 from ._l1 import (
-    ABOVE,
     BAND,
-    BELOW,
+    OUTSIDE,
+    SIGNED,
     SUMS,
     Line,
     Pairs,
@@ -29,10 +31,11 @@ from ._l1 import (
     trust_about,
 )
 
-# Pairs of the first sample, and the most that are kept in any pass (8 bytes each, 16 MiB): two passes up to
-# about 100 Mpx of noise, three beyond.
+# Pairs of the first sample, and the most that are kept in any pass (8 bytes each, 16 MiB).
 SAMPLE = 1 << 19
 CAPACITY = 1 << 21
+# Neighbouring pixels are not independent, so what a part of the rows says is less sure than its count tells.
+DEPENDENCE = 1.5
 ALL = 1 << 32
 PASSES = 24
 GROUPS = 1024
@@ -42,9 +45,11 @@ State = dict[str, Any]
 Plane = npt.NDArray[np.float32]
 
 
-def begin(area: int) -> State:
+def begin(area: int, some_rows: bool = True) -> State:
     """Return the state of the first pass: no guess, so that every pair is in the band."""
-    return {"sweep": list(Sweep(0.0, 0.0, 0.0, math.inf, 0.0, _share(SAMPLE, area))), "edges": np.zeros(0), "passes": 1}
+    some_rows = some_rows and area > SAMPLED_ROWS * SAMPLE
+    sweep = Sweep(0.0, 0.0, 0.0, math.inf, 0.0, _share(SAMPLE, area / SAMPLED_ROWS if some_rows else area))
+    return {"sweep": list(sweep), "edges": np.zeros(0), "passes": 1, "some_rows": some_rows}
 
 
 def _share(wanted: float, available: float) -> int:
@@ -61,12 +66,8 @@ def step(x: Plane, y: Plane, scaling: Scaling, limits: tuple[float, float], stat
     sums, groups, places = np.zeros(SUMS), np.zeros((edges.size + 1, 2)), np.empty(p.size, np.int32)
     line = tuple(map(float, s[:5]))
     n = sweep(p, q, scaling, limits, line, np.uint64(s.keep), index, edges, sums, groups, places)
-    return {
-        "sums": sums,
-        "groups": groups,
-        "kept": [[_packed(p[places[:n]], q[places[:n]]), np.zeros(0)]],
-        "full": False,
-    }
+    kept = [[_packed(p[places[:n]], q[places[:n]]), np.zeros(0)]]
+    return {"sums": sums, "groups": groups, "kept": kept, "size": n, "full": False}
 
 
 def merged(a: State, b: State) -> State:
@@ -77,16 +78,19 @@ def merged(a: State, b: State) -> State:
     sums = s + t
     sums[BAND + 2], sums[BAND + 3] = min(s[BAND + 2], t[BAND + 2]), max(s[BAND + 3], t[BAND + 3])
     full = a["full"] or b["full"]
-    kept = [] if full else [*a["kept"], *b["kept"]]
-    if sum(keys.size for keys, _ in kept) > CAPACITY:
+    kept = [] if full else a["kept"]
+    kept += [] if full else [part for part in b["kept"] if part[0].size]
+    size = 0 if full else a["size"] + b["size"]
+    if size > CAPACITY:
         # Integer images have few different pairs, however many pixels.
         kept = [_unique(kept)]
-        full = kept[0][0].size > CAPACITY // 2
-        kept = [] if full else kept
-    return {"sums": sums, "groups": a["groups"] + b["groups"], "kept": kept, "full": full}
+        size = kept[0][0].size
+        full = size > CAPACITY // 2
+        kept, size = ([], 0) if full else (kept, size)
+    return {"sums": sums, "groups": a["groups"] + b["groups"], "kept": kept, "size": size, "full": full}
 
 
-def ordered(partial: State, state: State, scaling: Scaling) -> State:
+def ordered(partial: State, state: State, scaling: Scaling, area: int) -> State:
     """Return ``{"line": ...}`` in normalised units, or the state of the next pass.
 
     Raises
@@ -98,21 +102,27 @@ def ordered(partial: State, state: State, scaling: Scaling) -> State:
         return state
     s = Sweep(*state["sweep"])
     sums = np.asarray(partial["sums"])
-    count = sums[ABOVE] + sums[BELOW] + sums[BAND]
+    count = float(sums[OUTSIDE] + sums[BAND])
     if math.isinf(s.trust_a):
+        if state["some_rows"] and (count * SAMPLED_ROWS < SAMPLE or sums[BAND + 2] == sums[BAND + 3]):
+            return begin(area, some_rows=False)  # those rows say nothing; others may
         _refuse_degenerate(sums, count)
     if state["passes"] > PASSES:
         raise ValueError(f"no certified line after {PASSES} passes; last guess {s.a:g} + {s.b:g} x")
-    pull = Pull(sums[BELOW] - sums[ABOVE], sums[BELOW + 1] - sums[ABOVE + 1])
-    guess, trust = Line(s.a, s.b), Trust(s.trust_a, s.trust_b)
-    found = _done(partial, sums, s, pull, scaling, count) if _weight(partial["kept"]) == sums[BAND] else None
-    groups = np.asarray(partial["groups"])
-    if found is None and trust.is_rounding(guess) and balanced(groups[:, 0], groups[:, 1], pull):
-        found = _report(guess, _pairs(partial["kept"], scaling, s.centre), sums, s, count)
-    if found is not None:
-        return {"line": found}
-    following = _next(partial, sums, state, pull, scaling)
-    return {"sweep": list(following[0]), "edges": following[1], "passes": state["passes"] + 1}
+    pull = Pull(-float(sums[SIGNED]), -float(sums[SIGNED + 1]))
+    if math.isinf(s.trust_a):
+        s = s._replace(centre=float(sums[BAND + 1] / sums[BAND]))
+    pairs = _pairs(partial["kept"], scaling, s.centre)
+    line = _certified(partial, sums, s, pull, pairs)
+    if line is not None and not state["some_rows"]:
+        return {"line": _report(line, pairs, sums, s, count)}
+    if line is not None:
+        noise = DEPENDENCE * math.sqrt(count)
+        found = _about(pairs, line, trust_about(pairs, line, noise), s.centre, 1.0 / SAMPLED_ROWS)
+    else:
+        found = _next(partial, sums, state, pull, pairs, s)
+    rows = state["some_rows"] and line is None
+    return {"sweep": list(found[0]), "edges": found[1], "passes": state["passes"] + 1, "some_rows": rows}
 
 
 def _refuse_degenerate(sums: npt.NDArray[np.float64], count: float) -> None:
@@ -127,45 +137,43 @@ def _refuse_degenerate(sums: npt.NDArray[np.float64], count: float) -> None:
         )
 
 
-def _done(partial: State, sums: Any, s: Sweep, pull: Pull, scaling: Scaling, count: float) -> dict[str, float] | None:
-    """Return the line when all pairs of the band are at hand and their solution is certified."""
-    first = math.isinf(s.trust_a)
-    centre = float(sums[BAND + 1] / sums[BAND]) if first else s.centre
-    pairs = _pairs(partial["kept"], scaling, centre)
-    line = minimise(pairs, pull)
-    if line is None or not (first or Trust(s.trust_a, s.trust_b).holds(Line(s.a, s.b), line)):
-        return None
-    return _report(line, pairs, sums, s._replace(centre=centre), count)
+def _certified(partial: State, sums: Any, s: Sweep, pull: Pull, pairs: Pairs) -> Line | None:
+    """Return the line of least deviation from the pairs of this pass, where it is certain."""
+    guess, trust = Line(s.a, s.b), Trust(s.trust_a, s.trust_b)
+    if _weight(partial["kept"]) == sums[BAND]:
+        line = minimise(pairs, pull)
+        if line is not None and (math.isinf(s.trust_a) or trust.holds(guess, line)):
+            return line
+    groups = np.asarray(partial["groups"])
+    if trust.is_rounding(guess) and balanced(groups[:, 0], groups[:, 1], pull):
+        return guess
+    return None
 
 
 def _report(line: Line, pairs: Pairs, sums: Any, s: Sweep, count: float) -> dict[str, float]:
     """Return intercept, slope and mean absolute residual; outside the band residuals keep their sign."""
     thinned = sums[BAND] / pairs.w.sum() if pairs.size else 0.0
     inside = float((pairs.w * np.abs(pairs.residuals(line))).sum()) * thinned
-    up = sums[ABOVE + 2] - line.a * sums[ABOVE] - line.b * sums[ABOVE + 1]
-    down = sums[BELOW + 2] - line.a * sums[BELOW] - line.b * sums[BELOW + 1]
-    sigma = (inside + up - down) / count
+    outside = sums[SIGNED + 2] - line.a * sums[SIGNED] - line.b * sums[SIGNED + 1]
+    sigma = (inside + outside) / count
     return {"a": line.a - line.b * s.centre, "b": line.b, "sigma": float(sigma), "count": float(count)}
 
 
 def _next(
-    partial: State, sums: Any, state: State, pull: Pull, scaling: Scaling
+    partial: State, sums: Any, state: State, pull: Pull, pairs: Pairs, s: Sweep
 ) -> tuple[Sweep, npt.NDArray[np.float64]]:
     """Return what to look for after a sweep that did not settle the line."""
-    s = Sweep(*state["sweep"])
     if partial["full"]:
         return s._replace(keep=_share(CAPACITY / 4, sums[BAND])), state["edges"]
     guess, trust, first = Line(s.a, s.b), Trust(s.trust_a, s.trust_b), math.isinf(s.trust_a)
-    centre = float(sums[BAND + 1] / sums[BAND]) if first else s.centre
-    pairs = _pairs(partial["kept"], scaling, centre)
     share = float(pairs.w.sum() / sums[BAND]) if pairs.size else 1.0
     line = minimise(pairs, pull.times(share)) if pairs.size else None
     if line is None or not (first or trust.holds(guess, line)):
         # The minimum lies beyond what may be trusted: go towards it, with a wider band.
         line = trust.clip(guess, line or guess)
-        return _about(pairs, line, trust.widened(state["passes"]), centre, share)
+        return _about(pairs, line, trust.widened(state["passes"]), s.centre, share)
     noise = math.sqrt(sums[BAND] * (1.0 - share) / share) * share
-    return _about(pairs, line, trust_about(pairs, line, noise), centre, share)
+    return _about(pairs, line, trust_about(pairs, line, noise), s.centre, share)
 
 
 def _about(
@@ -200,6 +208,10 @@ def _weight(kept: list[Any]) -> float:
 
 def _unique(kept: list[Any]) -> list[Any]:
     keys = np.concatenate([k for k, _ in kept])
+    if all(w.size == 0 for _, w in kept):
+        keys.sort()
+        first = np.flatnonzero(np.append(True, keys[1:] != keys[:-1]))
+        return [keys[first], np.diff(np.append(first, keys.size)).astype(np.float64)]
     weights = np.concatenate([w if w.size else np.ones(k.size) for k, w in kept])
     found, place = np.unique(keys, return_inverse=True)
     return [found, np.bincount(place, weights, found.size)]

@@ -45,6 +45,9 @@ class ChannelCombination(Process, id="color.channel_combination"):
             return colour.with_(bounds=(0.0, 1.0), unit="")
         return colour.with_(bounds=_hull(*frames.values()))
 
+    def plane(self, known: Known, channel: int) -> tuple[str, int] | None:
+        return (self.inputs[channel].name, 0) if self.color_space == "RGB" else None
+
     def pixels(self, known: Known, *tiles: Tile) -> Tile:
         if self.color_space == "RGB":
             return np.concatenate([tile[:1] for tile in tiles])

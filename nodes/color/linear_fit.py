@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ...engine.api import Again, Arguments, Frame, Known, ParameterError, Port, Process, Tile, param
+from ...engine.api import Again, Arguments, Box, Frame, Known, ParameterError, Port, Process, Tile, param, sampled_rows
 from ._line_fit import begin, merged, ordered, step
 
 
-class LinearFit(Process, id="color.linear_fit", version=1):
+class LinearFit(Process, id="color.linear_fit", version=2):
     """Fit ``reference = a + b image`` per channel and apply it, so that the image's levels match the reference's.
 
     The line has the least mean absolute deviation of all lines (L1, which stars and satellites do not
@@ -86,17 +86,28 @@ class LinearFit(Process, id="color.linear_fit", version=1):
     def compute(self, known: Known) -> Any:
         return known.values["line"]
 
+    def needs(self, box: Box, port: str, known: Known) -> Box:
+        measuring = known.port == "" and self.measures(known)
+        if not measuring or not all("line" in s or s["some_rows"] for s in self._states(known)):
+            return box
+        return sampled_rows(box)
+
     def measure(self, known: Known, image: Tile, reference: Tile) -> Any:
-        frame = known.of("image")
-        scaling = self._scaling(known)
-        channels = known.state or [begin(frame.width * frame.height)] * frame.nominal
-        index = known.box.y0 * frame.width
-        limits = (self.reject_low, self.reject_high)
+        box = self.needs(known.box, "image", known)
+        some = sampled_rows(known.box)
+        scaling, limits = self._scaling(known), (self.reject_low, self.reject_high)
         single = known.of("reference").nominal == 1
-        return [
-            step(image[c], reference[0 if single else c], scaling, limits, state, index)
-            for c, state in enumerate(channels)
-        ]
+        partials = []
+        for c, state in enumerate(self._states(known)):
+            part = some if state.get("some_rows") else box
+            rows = slice(part.y0 - box.y0, part.y1 - box.y0)
+            index = part.y0 * box.width
+            partials.append(step(image[c, rows], reference[0 if single else c, rows], scaling, limits, state, index))
+        return partials
+
+    def _states(self, known: Known) -> Any:
+        frame = known.of("image")
+        return known.state or [begin(frame.width * frame.height)] * frame.nominal
 
     def merge(self, a: Any, b: Any) -> Any:
         return [merged(p, q) for p, q in zip(a, b, strict=True)]
@@ -104,12 +115,11 @@ class LinearFit(Process, id="color.linear_fit", version=1):
     def finish(self, partial: Any, known: Known) -> Any:
         image, reference = known.of("image"), known.of("reference")
         area = image.width * image.height
-        states = known.state or [begin(area)] * image.nominal
         scaling = self._scaling(known)
         channels = []
-        for c, (p, s) in enumerate(zip(partial, states, strict=True)):
+        for c, (p, s) in enumerate(zip(partial, self._states(known), strict=True)):
             try:
-                channels.append(ordered(p, s, scaling))
+                channels.append(ordered(p, s, scaling, area))
             except ValueError as e:
                 raise ParameterError(f"LinearFit, channel {c}: {e}") from e
         if not all("line" in c for c in channels):

@@ -11,6 +11,7 @@ import numpy as np
 
 from ...engine.api import Frame, Known, ParameterError, Process, SourceError, Tile, param
 from ._formats import open_reader
+from ._layout import has_infinity
 from ._reader import Reader
 
 StateChoice = Literal["auto", "linear", "stretched"]
@@ -80,10 +81,7 @@ class ReadImage(Process, id="io.read_image", version=1):
 
     def pixels(self, known: Known, *tiles: Any) -> Tile:
         tile = self._reader().read(known.box)
-        # Infinities are missing like NaN. A sum is finite unless there is one of either, and costs next to nothing.
-        with np.errstate(over="ignore", invalid="ignore"):
-            doubtful = not np.isfinite(tile.sum())
-        if doubtful:
+        if has_infinity(tile):  # missing like NaN
             tile[np.isinf(tile)] = np.nan
         return tile
 

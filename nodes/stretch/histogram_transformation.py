@@ -42,7 +42,7 @@ class HistogramTransformation(Process, id="stretch.histogram_transformation", ve
     gives = "stretched"
 
     shadows: float = param(default=0.0, low=0.0, high=1.0, doc="what becomes black")
-    midtones: float = param(default=0.5, low=0.0, high=1.0, doc="what becomes half bright")
+    midtones: float = param(default=0.5, low=0.0, high=1.0, usual=(1e-4, 0.9), doc="what becomes half bright")
     highlights: float = param(default=1.0, low=0.0, high=1.0, doc="what becomes white")
     low_range: float = param(default=0.0, low=-10.0, high=0.0, doc="lower end of the expanded range")
     high_range: float = param(default=1.0, low=1.0, high=11.0, doc="upper end of the expanded range")
@@ -109,6 +109,8 @@ class HistogramTransformation(Process, id="stretch.histogram_transformation", ve
         image = known.of("image")
         lo, hi = image.known_bounds()
         first, second = self._pair(known, image, channel)
+        if second == _IDENTITY and first[3:] == _IDENTITY[3:]:
+            return _stage(first, lo, hi)  # what stands in [0, 1] already goes through the second row unchanged
         return (*_stage(first, lo, hi), *_stage(second, 0.0, 1.0))
 
     def _pair(self, known: Known, image: Frame, channel: int) -> tuple[Row, Row]:
@@ -126,23 +128,28 @@ class HistogramTransformation(Process, id="stretch.histogram_transformation", ve
     def pixel(
         x: float,
         a0: float, a1: float, ac: float, am: float, al: float, ae: float,
-        b0: float, b1: float, bc: float, bm: float, bl: float, be: float,
+        b0: Any = None, b1: Any = None, bc: Any = None, bm: Any = None, bl: Any = None, be: Any = None,
     ) -> float:  # fmt: skip
-        # The same three steps twice, written out so that the loop becomes vector code: every branch is a
-        # choice between two numbers at hand. A comparison with NaN is false, and NaN falls through.
+        # The same three steps twice (once where the second would change nothing), written out so that the loop
+        # becomes vector code: every branch is a choice between two numbers at hand. A comparison with NaN is
+        # false, and NaN falls through.
         v = (x - a0) * a1 + ac
         v = 0.0 if v < 0.0 else v
         v = 1.0 if v > 1.0 else v
         t = (am - 1.0) * v / ((2.0 * am - 1.0) * v - am)
         t = v if v <= 0.0 else t
         t = v if v >= 1.0 else t
-        v = ((t - al) * ae - b0) * b1 + bc
+        v = (t - al) * ae
+        if b0 is None:
+            return v
+        v = (v - b0) * b1 + bc
         v = 0.0 if v < 0.0 else v
         v = 1.0 if v > 1.0 else v
         t = (bm - 1.0) * v / ((2.0 * bm - 1.0) * v - bm)
         t = v if v <= 0.0 else t
         t = v if v >= 1.0 else t
-        return (t - bl) * be
+        expanded: float = (t - bl) * be
+        return expanded
 
 
 def _stage(row: Row, lo: float, hi: float) -> Arguments:

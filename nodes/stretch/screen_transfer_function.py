@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ...engine.api import Again, Known, Port, Process, Summaries, Summary, Tile, param
+from ...engine.api import Again, Box, Known, Port, Process, Summaries, Summary, Tile, param
 from ._mtf import IDENTITY, display_rows
 
-_SUMMARIES = Summaries(mad=True)
+_SUMMARIES = Summaries(mad=True, moments=False)
 
 
 class ScreenTransferFunction(Process, id="stretch.screen_transfer_function", version=1):
@@ -28,22 +28,27 @@ class ScreenTransferFunction(Process, id="stretch.screen_transfer_function", ver
     outputs = (Port("display", "display", doc="one row of stretch parameters for each channel"),)
 
     shadows_clipping: float = param(
-        default=-2.8, low=-10.0, high=10.0, unit="sigma", doc="where shadows are clipped, from the median"
+        default=-2.8, low=-10.0, high=10.0, usual=(-5.0, -1.0), unit="sigma", doc="where shadows are clipped, from the median"
     )
-    target_background: float = param(default=0.25, low=0.0, high=1.0, doc="brightness the median is brought to")
+    target_background: float = param(
+        default=0.25, low=0.0, high=1.0, usual=(0.05, 0.5), doc="brightness the median is brought to"
+    )
     linked: bool = param(default=True, doc="one row for all channels, which keeps their balance")
     boosted: bool = param(default=False, doc="a stronger stretch, by the two factors below")
     boost_clipping: float = param(default=0.75, low=0.0, high=1.0, doc="factor of the shadows clipping when boosted")
     boost_background: float = param(default=2.0, low=1.0, high=10.0, doc="factor of the target background when boosted")
 
+    def needs(self, box: Box, port: str, known: Known) -> Box:
+        return _SUMMARIES.needs(box, _state(known))
+
     def measure(self, known: Known, image: Tile) -> Any:
-        return _SUMMARIES.measure(image[: known.of("image").nominal], known.state, known.box)
+        return _SUMMARIES.measure(image[: known.of("image").nominal], _state(known), known.box)
 
     def merge(self, a: Any, b: Any) -> Any:
         return _SUMMARIES.merge(a, b)
 
     def finish(self, partial: Any, known: Known) -> Any:
-        summaries = _SUMMARIES.finish(partial, known.state)
+        summaries = _SUMMARIES.finish(partial, _state(known))
         if isinstance(summaries, Again):
             return summaries
         lo, hi = known.of("image").known_bounds()
@@ -60,3 +65,8 @@ class ScreenTransferFunction(Process, id="stretch.screen_transfer_function", ver
         sigmas = [1.4826 * s.mad / (hi - lo) for s in seen]
         rows = iter(display_rows(medians, sigmas, clipping, background, self.linked))
         return [list(next(rows) if s.count else IDENTITY) for s in summaries]
+
+
+def _state(known: Known) -> Any:
+    image = known.of("image")
+    return known.state or _SUMMARIES.begin(image.width * image.height)

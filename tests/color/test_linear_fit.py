@@ -14,7 +14,7 @@ from scipy.sparse import csr_matrix, eye, hstack
 
 from lerarlink.engine.api import Again, Frame, Known, ParameterError
 from lerarlink.engine.fuse import run_pixel
-from lerarlink.engine.region import measure_block_rows, measure_tile_rows, strips
+from lerarlink.engine.region import Box, measure_block_rows, measure_tile_rows, sampled_rows, strips
 from lerarlink.nodes.color import _line_fit
 from lerarlink.nodes.color.linear_fit import LinearFit
 
@@ -42,8 +42,10 @@ def fitted(
         total = None
         for block in strips(whole, measure_block_rows(whole.width)):
             for box in strips(block, measure_tile_rows(whole.width)):
-                known = Known(frames=frames, box=box, state=state)
-                part = process.measure(known, image[:, box.y0 : box.y1], reference[:, box.y0 : box.y1])
+                known = Known(frames=frames, box=box, state=state, port="")
+                needed = process.needs(box, "image", known)
+                rows = slice(needed.y0, needed.y1)
+                part = process.measure(known, image[:, rows], reference[:, rows])
                 total = part if total is None else process.merge(total, part)
         passes += 1
         result = process.finish(total, Known(frames=frames, state=state))
@@ -132,7 +134,7 @@ def large() -> tuple[np.ndarray, np.ndarray]:
 def test_a_large_image_takes_two_passes_and_no_step_aside_deviates_less(
     large: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_line_fit, "SAMPLE", 1 << 16)
+    monkeypatch.setattr(_line_fit, "SAMPLE", 1 << 17)
     value, passes = fitted(*large)
     line = value["channels"][0]
     x, y = used(*large)
@@ -142,6 +144,46 @@ def test_a_large_image_takes_two_passes_and_no_step_aside_deviates_less(
     assert line["sigma"] == pytest.approx(least, rel=1e-12)
     for da, db in [*steps, *((-p, -q) for p, q in steps)]:
         assert deviation(x, y, line["a"] + da, line["b"] + db) >= least * (1 - 1e-13)
+
+
+def test_a_sixteenth_of_the_rows_and_one_look_at_all_pixels_give_the_same_line(
+    large: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[int] = []
+    measure = LinearFit.measure
+
+    def counting(self: LinearFit, known: Known, image: Any, reference: Any) -> Any:
+        looked.append(image.size)
+        return measure(self, known, image, reference)
+
+    expected = fitted(*large)[0]["channels"][0]
+    monkeypatch.setattr(LinearFit, "measure", counting)
+    monkeypatch.setattr(_line_fit, "SAMPLE", 1 << 14)
+    value, passes = fitted(*large)
+    line = value["channels"][0]
+    assert passes == 3
+    assert sum(looked) < 1.15 * large[0].size
+    assert line == pytest.approx(expected, rel=1e-11)
+
+
+def test_rows_that_hold_nothing_to_fit_leave_the_line_to_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_line_fit, "SAMPLE", 64)
+    image, reference = sky(100)
+    image[:, 10:] = np.nan
+    line = fitted(image, reference)[0]["channels"][0]
+    x, y = used(image, reference)
+    assert line["count"] == x.size
+    assert line["sigma"] == pytest.approx(least_deviation(x, y), rel=1e-6)
+
+
+@pytest.mark.parametrize("height", [1, 8, 27, 400])
+def test_about_a_sixteenth_of_all_rows_is_looked_at_whatever_the_height_of_a_tile(height: int) -> None:
+    tiles = [Box(y, 0, y + height, 9) for y in range(0, 400 * height, height)]
+    parts = [sampled_rows(tile) for tile in tiles]
+    assert all(tile.contains(part) for tile, part in zip(tiles, parts, strict=True))
+    assert sum(p.height for p in parts) == pytest.approx(400 * height / 16, rel=0.03)
+    odd = sum(1 for p in parts for y in range(p.y0, p.y1) if y % 2)
+    assert odd == pytest.approx(200 * height / 16, rel=0.15)
 
 
 def test_a_true_relation_is_found_whatever_a_quarter_of_the_pixels_says() -> None:

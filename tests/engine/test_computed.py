@@ -60,6 +60,7 @@ def test_values_that_wait_for_nothing_are_computed_at_the_same_time(tmp_path: Pa
 
 
 def test_values_that_took_long_are_recalled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "KEEP_COMPUTED", 1e9)
     graph().output("sum").value(store=Store(tmp_path))
     graph().output("sum").value(store=Store(tmp_path))
     assert len(CALLS) == 4, "what takes no time is computed again"

@@ -56,3 +56,11 @@ def test_what_was_measured_before_a_run_was_killed_is_recalled(tmp_path: Path, m
         g.run(["numbers"], store=Store(tmp_path / "store"), watch=watch)
     report = g.run(["numbers"], store=Store(tmp_path / "store"))
     assert [report.states[f"numbers[{i}]"] for i in range(6)] == ["recalled"] * 4 + ["measured"] * 2
+
+
+def test_equal_measures_of_two_nodes_are_taken_once(tmp_path: Path) -> None:
+    g = night(tmp_path, 2)
+    g.add("Statistics", name="again", image=g["read_series"])
+    report = g.run(["numbers", "again"], store=Store(tmp_path / "store"))
+    assert {n for s in report.stages for n in s.nodes} == {"numbers"}
+    assert report.values["again[1]"] == report.values["numbers[1]"]
