@@ -1,36 +1,21 @@
-"""The main job, on a sky of known truth: simulate, run the LRGB recipe, report."""
+"""The main job on a night of known truth: simulate it, preprocess it, make a picture, and judge what came of it."""
 
 from __future__ import annotations
 
+import os
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .report import Picture, Table, write_report
 
 if TYPE_CHECKING:
-    from ..engine.report import Report, Watcher
+    from ..engine.report import Watcher
     from ..graphs.document import Graph
-    from .simulate import Truth
-
-_COLOURS = {"red": "R", "green": "G", "blue": "B"}
-
-
-@dataclass(frozen=True, slots=True)
-class Recovered:
-    """One line found by LinearFit beside the true one: green = intercept + slope * channel, in ADU."""
-
-    channel: str
-    slope: float
-    true_slope: float
-    intercept: float
-    true_intercept: float
-
-    @property
-    def slope_error(self) -> float:
-        """Relative error of the slope."""
-        return self.slope / self.true_slope - 1.0
+    from .preprocess import Session
+    from .simulate.judge import Figures
+    from .simulate.truth import NightTruth
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,93 +23,211 @@ class DemoResult:
     """What a demo made."""
 
     files: tuple[Path, ...]
-    lines: tuple[Recovered, ...]
+    figures: dict[str, Figures]
+    """By master: how far it is from the truth; of a colour camera by channel."""
+    frames: int
+    simulated: float
+    """Seconds."""
     seconds: float
+    """Of preprocessing and picture."""
 
     def __str__(self) -> str:
-        told = ["Linear fits to green, found (true):"]
-        told += [
-            f"  {r.channel:5}  slope {r.slope:.5f} ({r.true_slope:.5f}, {100 * r.slope_error:+.2f} %)"
-            f"   intercept {r.intercept:9.2f} ({r.true_intercept:9.2f}) ADU"
-            for r in self.lines
-        ]
-        told += [f"Made in {self.seconds:.1f} s:", *(f"  {path}" for path in self.files)]
-        return "\n".join(told)
+        told = [f"{self.frames} raw frames simulated in {self.simulated:.1f} s, and processed in {self.seconds:.1f} s.",
+                "Masters against the truth:", *_lines(self.figures), "Made:"]  # fmt: skip
+        return "\n".join([*told, *(f"  {path}" for path in self.files)])
+
+    def document(self) -> dict[str, Any]:
+        """Return plain data for JSON."""
+        return {**asdict(self), "files": [str(p) for p in self.files]}
 
 
 def run_demo(
-    out: Path, *, width: int = 1200, height: int = 800, seed: int = 1, watch: Watcher | None = None
+    out: Path,
+    *,
+    width: int = 900,
+    height: int = 600,
+    frames: int = 5,
+    seed: int = 1,
+    filters: tuple[str, ...] | str = ("L", "R", "G", "B"),
+    watch: Watcher | None = None,
+    **more: Any,
 ) -> DemoResult:
-    """Simulate a sky of *width* x *height* pixels and make a picture of it, all in folder *out*.
+    """Simulate a night, make masters and a picture of it, and judge them, all in folder *out*.
 
-    Frames and their truth go to ``out/sky``; beside it stand the picture (``lrgb.png``), the linear and the
-    stretched image (FITS), the graph (``lrgb.lerar`` and its YAML twin) and ``report.html``.
+    Frames and their truth go to ``out/night``, masters and the report of the session to ``out/masters``; beside them
+    stand the picture (``lrgb.png``; ``osc.png`` of a colour camera), the linear and the stretched image (FITS), the
+    graph (``night.lerar`` and its YAML twin) and ``report.html``.
+
+    Parameters
+    ----------
+    width, height
+        Of the frames, pixels.
+    frames
+        Lights of each filter.
+    filters
+        Of a filter wheel, R, G and B among them; or the pattern of a colour camera, such as "RGGB".
+    more
+        Of the night, see `lerarlink.tools.simulate.truth.NightSettings`.
     """
-    from ..graphs.recipe import load_recipe
-    from .simulate import SkySettings, simulate
+    from .simulate.night import FRAMES, simulate_night
 
     start = time.perf_counter()
-    sky = out / "sky"
-    truth = simulate(sky, SkySettings(width=width, height=height, seed=seed))
-    graph = load_recipe("lrgb")
-    for name in (*_COLOURS, "luminance"):
-        graph.bind(name, str((sky / f"{name[0].upper()}.fits").resolve()))
-    for node in ("write-linear", "write-stretched", "write-picture"):
-        graph.set(node, "path", str((out / graph.spec(node).params["path"]).resolve()))
-    # Grey dust fills the field, so its spread, not the noise, is what the automatic stretch sees.
-    graph.adjust("shadows_clipping", -1.4)
-    graph.adjust("target_background", 0.16)
-    graph.set("lrgb", "saturation", 0.3)
-    report = graph.run(watch=watch)
-    for suffix in ("lerar", "yaml"):
-        graph.save(out / f"lrgb.{suffix}")
-    lines = recovered(report, truth)
+    night = out / "night"
+    truth = simulate_night(night, size=(height, width), frames=frames, filters=filters, seed=seed, **more)
+    simulated = time.perf_counter()
+    session, graph, report = _processed(night / FRAMES, out, watch)
+    seconds = time.perf_counter() - simulated
+    figures = judged(session, truth, out / "masters")
+    made = sorted(p for p in map(Path, report.written) if p.parent == out)
+    picture = next(p for p in made if p.suffix == ".png")
+    written = [graph.save(out / f"night.{suffix}") or out / f"night.{suffix}" for suffix in ("lerar", "yaml")]
+    page = out / "report.html"
     write_report(
-        out / "report.html",
-        "A simulated nebula",
+        page,
+        "A simulated night",
         graph=graph,
         report=report,
-        lead=f"{width} x {height} pixels, four masters of {truth.camera.exposures} exposures, seed {seed}.",
-        pictures=_pictures(graph, out),
-        tables=[_line_table(lines)],
+        lead=_lead(truth, simulated - start, seconds),
+        pictures={"The picture": [_picture(picture)], "One raw light and its master": _before(truth, session, out)},
+        tables=_tables(figures),
     )
-    files = [*map(Path, report.written), out / "lrgb.lerar", out / "lrgb.yaml", out / "report.html"]
-    return DemoResult(tuple(files), lines, time.perf_counter() - start)
+    masters = sorted(p for p in map(Path, report.written) if p.parent != out)
+    return DemoResult(
+        files=(*made, *masters, *written, page, out / "masters" / "report.html"),
+        figures=figures,
+        frames=sum(len(files) for _, _, files in os.walk(night / FRAMES)),
+        simulated=simulated - start,
+        seconds=seconds,
+    )
 
 
-def recovered(report: Report, truth: Truth) -> tuple[Recovered, ...]:
-    """Return the lines that LinearFit found in a run, beside the true ones."""
-    found = []
-    for name in ("red", "blue"):
-        channel = report.values[f"fit-{name}"]["channels"][0]
-        true = truth.line(_COLOURS[name], "G")
-        found.append(Recovered(name, channel["b"], true.slope, channel["a"], true.intercept))
-    return tuple(found)
+def _processed(folder: Path, out: Path, watch: Watcher | None) -> tuple[Session, Graph, Any]:
+    """Preprocess the frames in *folder* as `lerar preprocess --run --combine auto` does."""
+    from ..engine.run import Pool
+    from ..graphs.preprocess.match import match
+    from ..graphs.preprocess.options import Options
+    from .preprocess import Session
+    from .report_session import write_session_report
+    from .scan import scan
+
+    masters = out / "masters"
+    masters.mkdir(parents=True, exist_ok=True)
+    session = Session.of(match(scan([folder]).records), Options(combine="auto"))
+    with Pool() as pool:
+        how: dict[str, Any] = {"watch": watch, "pool": pool}
+        session.look(**how)
+        graph = session.job.graph()
+        _finish(graph, out)
+        report = session.make(graph, **how)
+    write_session_report(session, masters, "Preprocessing of a simulated night")
+    return session, graph, report
 
 
-def _line_table(lines: tuple[Recovered, ...]) -> Table:
-    rows = [
-        (f"{r.channel} to green", r.slope, r.true_slope, f"{100 * r.slope_error:+.3f} %", r.intercept, r.true_intercept)
-        for r in lines
+def _finish(graph: Graph, out: Path) -> None:
+    """Say where results go, and stretch a little softer than by default."""
+    for name in graph:
+        params = graph.spec(name).params
+        if graph.spec(name).process == "io.write_image":
+            folder = out / "masters" if name.removeprefix("write-") in _stacks(graph) else out
+            graph.set(name, "path", str((folder / params["path"]).resolve()))
+        elif graph.spec(name).process == "stretch.screen_transfer_function":
+            # Dust fills the field, so its spread, not the noise, is what the automatic stretch sees.
+            graph.set(name, "shadows_clipping", -1.6)
+            graph.set(name, "target_background", 0.16)
+        elif graph.spec(name).process == "color.lrgb_combination":
+            graph.set(name, "saturation", 0.35)
+
+
+def _stacks(graph: Graph) -> set[str]:
+    return {name.removeprefix("integrated-") for name in graph if name.startswith("integrated-")}
+
+
+def judged(session: Session, truth: NightTruth, masters: Path) -> dict[str, Figures]:
+    """Return the figures of each master of a session, by filter; of a colour camera by channel.
+
+    Parameters
+    ----------
+    session
+        That made the masters, of the frames of one simulated night.
+    masters
+        Their folder.
+    """
+    from .simulate.judge import judge
+    from .simulate.truth import OSC
+
+    found = {}
+    for stack in session.job.stacks.stacks:
+        filter = OSC if stack.mosaic else str(stack.filter)
+        for band in "RGB" if stack.mosaic else (None,):
+            found[band or filter] = judge(
+                masters / f"master_{stack.name}.fits", truth, filter, lights=stack.paths,
+                reference=session.references.get(stack.object), transforms=session.transforms, band=band,  # type: ignore[arg-type]
+            )  # fmt: skip
+    return found
+
+
+# -- what is told -----------------------------------------------------------------------------------
+
+
+def _lines(figures: dict[str, Figures]) -> list[str]:
+    head, rows = _table(figures)
+    lines = [(head[0], *head[1:]), *rows]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+    return [
+        "  " + "  ".join((line[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(line[1:], widths[1:], strict=True))))
+        for line in lines
     ]
-    columns = ("", "slope", "true", "error", "intercept, ADU", "true, ADU")
+
+
+def _table(figures: dict[str, Figures]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return the head and the rows of a table of all masters' figures; what misses the bar is marked."""
+    columns = [f.rows() for f in figures.values()]
+    rows = []
+    for row in zip(*columns, strict=True):
+        cells = [found + ("" if ok in (None, True) else " !") for _, found, _, ok in row]
+        rows.append((row[0][0], *cells, row[0][2]))
+    return ("", *figures, "wanted"), rows
+
+
+def _tables(figures: dict[str, Figures]) -> list[Table]:
+    head, rows = _table(figures)
     note = (
-        "In the grey sky, channel and green lie on one line. The nebula has a colour, and so pulls a little at the "
-        "line of least absolute deviations: the more of the field it covers, the more."
+        "Every star, hot pixel and satellite of the night is known, so each master is compared with what perfect frames "
+        "would have given, at its own sharpness. Electrons are those of one exposure. A mark ! stands where a figure "
+        "misses what is wanted of frames of any size by more than chance explains."
     )
-    return Table("Linear fits", columns, rows, note)
+    return [Table("Masters against the truth", head, rows, note)]
 
 
-def _pictures(graph: Graph, out: Path) -> dict[str, list[Picture]]:
+def _lead(truth: NightTruth, simulated: float, seconds: float) -> str:
+    s = truth.settings
+    taken = f"the mosaic {s.pattern}" if s.pattern else ", ".join(s.filters)
+    return (
+        f"{s.width} x {s.height} pixels, {s.frames} lights of {s.exposure:g} s in each of {taken}, with "
+        f"{s.calibration} bias, dark and flat frames of a kind, seed {s.seed}; dithered, turned, "
+        f"{'a meridian flip between, ' if s.flip else ''}with hot pixels, particles and satellites. "
+        f"Simulated in {simulated:.1f} s, processed in {seconds:.1f} s."
+    )
+
+
+def _picture(path: Path) -> Picture:
     import PIL.Image
 
-    before: Any = graph.copy()
-    raw = before.add("ChannelCombination", name="raw", **{c: before[f"crop-{c}"] for c in _COLOURS})
-    with PIL.Image.open(out / "lrgb.png") as stored:
-        final = Picture(stored.convert("RGB"), "The picture: linear fit, neutral background, luminance, linked stretch")
-    group = [
-        Picture(node.preview(stf=stf, size=600), f"{told}, {stf} auto-stretch")
-        for node, told in ((raw, "Channels as they came"), (graph["lrgb"], "After the recipe"))
-        for stf in ("linked", "unlinked")
-    ]
-    return {"Result": [final], "Before and after": group}
+    with PIL.Image.open(path) as stored:
+        return Picture(stored.convert("RGB"), "Calibrated, registered, integrated, combined, stretched")
+
+
+def _before(truth: NightTruth, session: Session, out: Path) -> list[Picture]:
+    """Return a raw light that a satellite crosses, if there is one, beside the master it went into."""
+    from ..graphs.document import Graph
+    from .simulate.night import FRAMES
+
+    used = truth.lights
+    light = next((one for one in used if one.trails), used[0])
+    stack = next(s for s in session.job.stacks.stacks if Path(light.file).name in {Path(p).name for p in s.paths})
+    g = Graph()
+    shown = (
+        (out / "night" / FRAMES / light.file, f"A raw light: {light.file}"),
+        (out / "masters" / f"master_{stack.name}.fits", f"The master of {stack.count} such lights"),
+    )
+    return [Picture(g.add("ReadImage", path=str(p.resolve())).preview(size=700), told) for p, told in shown]

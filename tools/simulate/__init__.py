@@ -1,4 +1,8 @@
-"""Simulated frames with known truth: a small sky, a camera, and what a processing of them should find."""
+"""Simulated frames with known truth: a small sky, a camera, a whole night, and what processing them should find.
+
+`simulate` writes one frame a filter; `simulate_night` (night.py) writes all raw frames of a night, whose truth
+(truth.py) judges the masters (judge.py).
+"""
 
 from __future__ import annotations
 
@@ -8,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from .camera import Camera, Filter
+from .night import simulate_night
 from .sky import Band, Moffat, Sky, SkySettings, Star
+from .truth import NightSettings, NightTruth
 
 __all__ = [
-    "FILTERS", "Band", "Camera", "ChannelTruth", "Filter", "Line", "Moffat", "Sky", "SkySettings", "Star", "Truth",
-    "simulate", "truth_of",
+    "FILTERS", "Band", "Camera", "ChannelTruth", "Filter", "Line", "Moffat", "NightSettings", "NightTruth", "Sky",
+    "SkySettings", "Star", "Truth", "simulate", "simulate_night", "truth_of",
 ]  # fmt: skip
 
 FILTERS = (

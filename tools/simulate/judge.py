@@ -1,0 +1,499 @@
+"""The judge of a simulated night: how far a master is from what perfect frames would have given.
+
+``python -m lerarlink.tools.simulate.judge night/truth.json masters/master_L.fits`` prints the figures of a master.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import gaussian_filter, uniform_filter
+
+from ._star_figures import APERTURE, StarFigures, measured
+from .placement import Floats, between, moved
+from .sky import Band
+from .truth import OSC, Light, NightTruth
+
+Mask = npt.NDArray[np.bool_]
+Places = list[tuple[Light, Floats, Floats]]
+"""Lights with x and y of places in them."""
+
+BLOCK = 8
+"""Pixels a side of the blocks whose means tell the structure of the background."""
+_COARSE = 8.0
+"""Sigma, in blocks, of the largest scale that counts as structure: 64 pixels."""
+_FAINT = 2.0
+"""Electrons of starlight per pixel up to which a pixel is background."""
+_BRIGHT = 0.6
+"""Part of the full well up to which a star is measured."""
+_SURE = 200.0
+"""Signal to noise from which the light of a star is compared."""
+_ALONE = 0.1
+"""Part by which the light in the aperture of a star may differ from its own."""
+_MOST = 300
+"""Stars that are measured at most."""
+
+
+class Residue(NamedTuple):
+    """A mean and its standard error."""
+
+    mean: float
+    error: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """How far a master is from the truth. Electrons are those of one exposure outside the atmosphere.
+
+    Attributes
+    ----------
+    registration, registration_worst
+        Root mean square of the distance between where the transforms put places and where they lie, pixels, over all
+        lights and of the worst one; None without transforms.
+    offset, centroids
+        Length of the mean offset of stars from their places, and rms of their offsets along one axis, pixels.
+    fwhm, true_fwhm
+        Median width of stars, and that of the mean of all lights without noise, both fitted alike.
+    scale
+        Units of the master for an electron.
+    slope, scatter, stars
+        Of the light of stars against the truth, both logarithms: slope, robust scatter, number.
+    structure, structure_total
+        rms of the background on scales of 8 to 64 pixels, electrons; the first without what noise alone gives.
+    hot, trails, cosmics
+        Mean residue where hot pixels, trails and particles fell, in units of the noise; None where there were none.
+    slope_error
+        What chance does to the slope, one standard error.
+    noise, ideal_noise
+        Of a background pixel, electrons: found, and of the best mean of all frames without interpolation.
+    """
+
+    master: str
+    reference: str
+    registration: float | None
+    registration_worst: float | None
+    offset: float
+    centroids: float
+    fwhm: float
+    true_fwhm: float
+    scale: float
+    slope: float
+    slope_error: float
+    scatter: float
+    stars: int
+    structure: Residue
+    structure_total: float
+    hot: Residue | None
+    trails: Residue | None
+    cosmics: Residue | None
+    noise: float
+    ideal_noise: float
+
+    def rows(self) -> list[tuple[str, str, str, bool | None]]:
+        """Return what was found, what is wanted, and whether it is reached, for a table.
+
+        What misses by less than two standard errors is not said to miss.
+        """
+        return [
+            _row("registration, rms", self.registration, "{:.4f} px", 0.012),
+            _row("registration, worst light", self.registration_worst, "{:.4f} px", None),
+            _row("stars: mean offset", self.offset, "{:.4f} px", None),
+            _row("stars: rms along an axis", self.centroids, "{:.4f} px", None),
+            _row("FWHM against truth", self.fwhm / self.true_fwhm, "{:.4f}", 1.02),
+            _row("photometric slope - 1", Residue(self.slope - 1.0, self.slope_error), "{:+.5f}", 0.001),
+            _row("photometric scatter", self.scatter, "{:.4f}", 0.01),
+            _row("background structure", self.structure, "{:.3f} e", 0.2),
+            _row("the same with noise", self.structure_total, "{:.3f} e", None),
+            _row("residue of hot pixels", self.hot, "{:+.4f} sigma", 0.03),
+            _row("residue of trails", self.trails, "{:+.4f} sigma", 0.03),
+            _row("residue of particles", self.cosmics, "{:+.4f} sigma", None),
+            _row("noise", self.noise, "{:.3f} e", None),
+            _row("the same against ideal", self.noise / self.ideal_noise, "{:.4f}", None),
+        ]
+
+    def __str__(self) -> str:
+        head = f"{self.master} on the grid of {self.reference}, {self.stars} stars, {self.scale:.5g} units an electron"
+        told = [f"  {n:28}{f:26}{w:12}{'' if ok is None else 'ok' if ok else 'MISSED'}".rstrip()
+                for n, f, w, ok in self.rows()]  # fmt: skip
+        return "\n".join((head, *told))
+
+
+def _row(
+    name: str, found: float | Residue | None, form: str, limit: float | None
+) -> tuple[str, str, str, bool | None]:
+    if found is None:
+        return name, "-", "", None
+    mean, error = found if isinstance(found, Residue) else (found, 0.0)
+    told = form.format(mean) + (f" ± {error:.2g}" if error else "")
+    if limit is None:
+        return name, told, "", None
+    return name, told, f"<= {limit:g}", bool(abs(mean) <= limit + 2.0 * error)
+
+
+def judge(
+    master: str | os.PathLike[str] | npt.NDArray[Any],
+    truth: NightTruth,
+    filter: str,
+    *,
+    reference: str | None = None,
+    transforms: Mapping[str, Any] | None = None,
+    lights: Sequence[str] | None = None,
+    band: Band | None = None,
+) -> Figures:
+    """Return the figures of a master.
+
+    Parameters
+    ----------
+    master
+        A file, or its samples (rows, columns), the first row on top.
+    filter, band
+        What it is a master of; of a colour camera (``OSC``) *band* is one of R, G, B, the master's channel.
+    reference
+        File of the light on whose grid the master lies; if not given, that whose stars are found in the master.
+    transforms
+        What registration found, by file of each light: Values of MatchStars.
+    lights
+        Files that went into the master, if not all of the filter.
+
+    Raises
+    ------
+    ValueError
+        The master is not of the size of the night's frames, or shows too little of what the truth has.
+    """
+    colour: Band = band or filter  # type: ignore[assignment]
+    plane = _plane(master, truth, colour, filter)
+    used = truth.of(filter) if lights is None else tuple(truth.light(p) for p in lights)
+    lies_on = truth.light(reference) if reference else _found(plane, truth, colour)
+    picture = _Picture(plane, truth, colour, lies_on, used)
+    registration = _registration(truth, lies_on, transforms, used) if transforms else (None, None)
+    return Figures(
+        master=str(master) if not isinstance(master, np.ndarray) else "master",
+        reference=lies_on.file,
+        registration=registration[0],
+        registration_worst=registration[1],
+        **picture.star_figures(),
+        **picture.background(),
+        scale=picture.scale,
+    )
+
+
+def _plane(master: Any, truth: NightTruth, band: Band, filter: str) -> Floats:
+    """Return the samples of one channel, the first row on top."""
+    if isinstance(master, np.ndarray):
+        plane = np.asarray(master, np.float64)
+    else:
+        from ...graphs.document import Graph
+
+        image = Graph().add("ReadImage", path=str(master)).image
+        tile = image.compute()
+        if image.frame.orientation == "bottom-up":
+            tile = tile[:, ::-1]
+        plane = np.asarray(tile["RGB".index(band) if filter == OSC else 0], np.float64)
+    wanted = (truth.settings.height, truth.settings.width)
+    if plane.shape != wanted:
+        raise ValueError(f"{master}: a master of {wanted} rows and columns is wanted, got {plane.shape}")
+    return plane
+
+
+def _found(plane: Floats, truth: NightTruth, band: Band) -> Light:
+    """Return the light on whose grid the brightest stars lie where the master is bright."""
+    x, y = (c[:120] for c in truth.scene.places)
+    level = np.clip(plane, *np.nanpercentile(plane, (1.0, 99.8)))
+
+    def brightness(light: Light) -> float:
+        px, py = (np.rint(c).astype(int) for c in light.placement.of(x, y))
+        inside = (px >= 0) & (py >= 0) & (px < plane.shape[1]) & (py < plane.shape[0])
+        return float(np.nanmean(level[py[inside], px[inside]])) if inside.any() else -np.inf
+
+    return max(truth.lights, key=brightness)
+
+
+def _registration(
+    truth: NightTruth, reference: Light, transforms: Mapping[str, Any], lights: Sequence[Light]
+) -> tuple[float, float]:
+    """Return the rms distance between found and true places, over all lights and of the worst."""
+    from ...nodes.registration._maps import applied
+
+    by_name = {Path(p).name: value for p, value in transforms.items()}
+    s = truth.settings
+    x, y = (c.ravel() for c in np.meshgrid(np.linspace(0, s.width - 1, 33), np.linspace(0, s.height - 1, 25)))
+    squares = []
+    for light in lights:
+        value = by_name.get(Path(light.file).name)
+        if value is None or value["kind"] == "none":
+            continue
+        tx, ty = moved(between(reference.placement, light.placement), x, y)
+        seen = (tx > 0) & (ty > 0) & (tx < s.width - 1) & (ty < s.height - 1)
+        fx, fy = applied(value["inverse"], x[seen], y[seen])
+        if light is not reference:
+            squares.append(float(np.mean((fx - tx[seen]) ** 2 + (fy - ty[seen]) ** 2)))
+    if not squares:
+        return 0.0, 0.0
+    return float(np.sqrt(np.mean(squares))), float(np.sqrt(max(squares)))
+
+
+class _Picture:
+    """A master beside its truth, on one grid."""
+
+    def __init__(self, plane: Floats, truth: NightTruth, band: Band, reference: Light, lights: Sequence[Light]) -> None:
+        self.plane, self.truth, self.band, self.lights = plane, truth, band, lights
+        self.reference = reference
+        self.stars = truth.star_light(band, reference, lights)
+        self.extended = truth.extended_light(band, reference)
+        margin = 2 * truth.settings.margin
+        self.good: Mask = np.isfinite(plane) & (self.stars < _FAINT)
+        for edge in (np.s_[:margin], np.s_[-margin:], np.s_[:, :margin], np.s_[:, -margin:]):
+            self.good[edge] = False
+        if self.good.sum() < 100 * BLOCK**2:
+            raise ValueError(f"a master with more background is wanted, got {int(self.good.sum())} pixels of it")
+        self.scale, sky = self._levels()
+        self.electrons = (plane - sky) / self.scale
+        self.residue = self.electrons - self.extended - self.stars
+        self.variance = self._variance()
+
+    def _levels(self) -> tuple[float, Floats]:
+        """Return units for an electron and the smooth sky: least squares of the means of background blocks.
+
+        The sky is a polynomial of the third degree, as gradients of the lights add up to.
+        """
+        count = _blocks(self.good.astype(np.float64))
+        full = count > BLOCK**2 / 2
+        found = _blocks(np.where(self.good, self.plane, 0.0))[full] / count[full]
+        light = _blocks(np.where(self.good, self.extended + self.stars, 0.0))[full] / count[full]
+        v, u = (i[full] / n * 2.0 - 1.0 for i, n in zip(np.indices(count.shape), count.shape, strict=True))
+        design = np.column_stack([light, *_powers(u, v)])
+        keep = np.ones(len(found), bool)
+        answer = np.zeros(design.shape[1])
+        for _ in range(4):
+            answer = np.linalg.lstsq(design[keep], found[keep], rcond=None)[0]
+            miss = np.abs(found - design @ answer)
+            keep = miss < 4.0 * 1.4826 * np.median(miss[keep])
+        height, width = self.plane.shape
+        shape = (count.shape[0] * BLOCK, count.shape[1] * BLOCK)
+        v = ((np.arange(height) - (BLOCK - 1) / 2) / shape[0] * 2.0 - 1.0)[:, None]
+        u = ((np.arange(width) - (BLOCK - 1) / 2) / shape[1] * 2.0 - 1.0)[None, :]
+        sky = sum(c * p for c, p in zip(answer[1:], _powers(u, v), strict=True))
+        return float(answer[0]), np.broadcast_to(np.asarray(sky), self.plane.shape)
+
+    # -- stars ------------------------------------------------------------------------------------
+
+    def star_figures(self) -> dict[str, Any]:
+        """Return what stars tell; only those are taken that no light has saturated."""
+        truth, sensor = self.truth, self.truth.sensor
+        x, y = truth.stars(self.reference)
+        flux = truth.scene.flux(self.band)
+        sharpest = max(light.moffat.peak for light in self.lights)
+        mean_width = float(np.mean([light.fwhm for light in self.lights]))
+        bright = flux * sharpest < _BRIGHT * sensor.full_well
+        chosen = bright & (flux > _SURE * np.sqrt(np.median(self.variance)) * np.sqrt(np.pi) * APERTURE)
+        edge = 2 * truth.settings.margin
+        chosen &= (x > edge) & (y > edge) & (x < truth.settings.width - edge) & (y < truth.settings.height - edge)
+        index = np.flatnonzero(chosen)
+        if len(index) > _MOST:
+            # Of all brightnesses, not the brightest: it is the slope that is wanted.
+            index = index[np.linspace(0, len(index) - 1, _MOST).astype(int)]
+        true = measured(self.extended + self.stars, x[index], y[index], mean_width)
+        # The light of a neighbour or of a bright thread of the nebula in an aperture is none of the star's.
+        alone = np.isfinite(true.fwhm) & (np.abs(true.flux / flux[index] - 1.0) < _ALONE)
+        sure = true.flux > _SURE * self._aperture_noise(x[index], y[index])
+        index, true = index[alone & sure], StarFigures(*(column[alone & sure] for column in true))
+        found = measured(self.electrons, x[index], y[index], mean_width)
+        fine = np.isfinite(found.fwhm) & (found.flux > 0.0)
+        if fine.sum() < 5:
+            raise ValueError(f"at least 5 bright stars are wanted that stand alone, got {int(fine.sum())}")
+        dx, dy = (found.x - true.x)[fine], (found.y - true.y)[fine]
+        slope, slope_error, scatter = _line(np.log(true.flux[fine]), np.log(found.flux[fine]))
+        return {
+            "offset": float(np.hypot(np.median(dx), np.median(dy))),
+            "centroids": float(np.sqrt((_spread(dx) ** 2 + _spread(dy) ** 2) / 2)),
+            "fwhm": float(np.median(true.fwhm[fine]) * np.median(found.fwhm[fine] / true.fwhm[fine])),
+            "true_fwhm": float(np.median(true.fwhm[fine])),
+            "slope": slope,
+            "slope_error": slope_error,
+            "scatter": scatter,
+            "stars": int(fine.sum()),
+        }
+
+    def _aperture_noise(self, x: Floats, y: Floats) -> Floats:
+        """Return the deviation of the light in an aperture around each place, electrons."""
+        side = round(np.sqrt(np.pi) * APERTURE)
+        sums = uniform_filter(self.variance, side, mode="nearest") * (np.pi * APERTURE**2)
+        return np.asarray(np.sqrt(sums[np.rint(y).astype(int), np.rint(x).astype(int)]))
+
+    # -- background -------------------------------------------------------------------------------
+
+    def _noise(self) -> float:
+        values = self.residue[self.good]
+        return float(1.4826 * np.median(np.abs(values - np.median(values))))
+
+    def background(self) -> dict[str, Any]:
+        """Return noise, structure, and what is left of accidents."""
+        noise, variance = self._noise(), self.variance
+        ideal = float(np.sqrt(np.median(variance[self.good])))
+        total, structure = self._structure(variance)
+        # What is larger than a block is structure, not residue.
+        smooth = self._smooth()
+        # A master without noise, as a test may make one, is told in units of the ideal noise.
+        z = (self.residue - smooth) / (np.sqrt(variance) * (noise / ideal if noise > 1e-3 * ideal else 1.0))
+        level = float(np.mean(np.clip(z[self.good], -6.0, 6.0)))
+        return {
+            "noise": noise,
+            "ideal_noise": ideal,
+            "structure": structure,
+            "structure_total": total,
+            "hot": self._left(z, level, self._hot_places()),
+            "trails": self._left(z, level, self._trail_places()),
+            "cosmics": self._left(z, level, self._track_places()),
+        }
+
+    def _variance(self) -> Floats:
+        """Return the variance of each pixel of the best mean of the lights, electrons^2, without interpolation.
+
+        Light, dark and read noise of all frames count, those of the calibration too: lights are dithered, so that
+        the noise of a master falls on other places in each. Hot pixels, which are replaced, count as others.
+        """
+        s, sensor = self.truth.settings, self.truth.sensor
+        flat = np.median(sensor.flat(s.names.index(self.lights[0].filter))[::7, ::7])
+        rate = float(np.median(sensor.dark_rate[::7, ::7]))
+        dark = rate * s.exposure
+        inverse = np.zeros(self.plane.shape)
+        for light in self.lights:
+            seen = float(flat) * (light.transparency * (self.extended + self.stars) + self._glow(light))
+            one = sensor.variance(seen + dark) + sensor.variance(np.asarray(dark)) / s.calibration
+            one += np.square(seen) / (24000.0 * float(flat) * s.calibration)
+            inverse += np.square(float(flat) * light.transparency) / one
+        return np.asarray(1.0 / inverse) * (4.0 if self.lights[0].filter == OSC and self.band != "G" else 1.0)
+
+    def _glow(self, light: Light) -> float:
+        from .night import GLOW
+        from .scene import THROUGHPUT
+
+        return light.glow * THROUGHPUT[self.band] * GLOW[self.band]
+
+    def _structure(self, variance: Floats) -> tuple[float, Residue]:
+        """Return the rms of the background on 8 to 64 pixels, with what noise of *variance* gives and without it."""
+        count = _blocks(self.good.astype(np.float64))
+        full = count > BLOCK**2 / 2
+        weight = np.where(full, count, 0.0)
+        mean = _blocks(np.where(self.good, self.residue, 0.0)) / np.maximum(count, 1.0)
+        spread = np.sqrt(_blocks(np.where(self.good, variance, 0.0))) / np.maximum(count, 1.0)
+        total = _rms_between(mean, weight)
+        rng = np.random.default_rng(1)
+        chance = np.square([_rms_between(rng.standard_normal(count.shape) * spread, weight) for _ in range(24)])
+        rest = max(0.0, total**2 - float(chance.mean()))
+        # The error of a square's root; where nothing is left, what chance may hide.
+        error = float(chance.std())
+        return total, Residue(np.sqrt(rest), error / (2.0 * np.sqrt(max(rest, error))) if total > 1e-6 else 0.0)
+
+    def _smooth(self) -> Floats:
+        """Return the residue on scales beyond 64 pixels."""
+        count = _blocks(self.good.astype(np.float64))
+        coarse = _smoothed(_blocks(np.where(self.good, self.residue, 0.0)) / np.maximum(count, 1.0), count, _COARSE)
+        large = np.repeat(np.repeat(coarse, BLOCK, axis=0), BLOCK, axis=1)
+        height, width = self.plane.shape
+        more = ((0, height - large.shape[0]), (0, width - large.shape[1]))
+        return np.pad(large, more, mode="edge")
+
+    def _left(self, z: Floats, level: float, places: Places) -> Residue | None:
+        """Return the mean of *z* over places of lights, less its mean everywhere."""
+        height, width = z.shape
+        hit = np.zeros(z.shape, bool)
+        for light, x, y in places:
+            px, py = (np.rint(c).astype(int) for c in moved(between(light.placement, self.reference.placement), x, y))
+            inside = (px >= 0) & (py >= 0) & (px < width) & (py < height)
+            hit[py[inside], px[inside]] = True
+        hit &= self.good
+        # Of a pixel that was not mended at all, six sigma are enough to be told.
+        if not hit.any():
+            return None
+        left = np.clip(z[hit], -6.0, 6.0)
+        return Residue(float(left.mean() - level), float(left.std() / np.sqrt(left.size)))
+
+    def _hot_places(self) -> Places:
+        x, y, _ = self.truth.sensor.hot
+        return [(light, x.astype(float), y.astype(float)) for light in self.lights]
+
+    def _trail_places(self) -> Places:
+        height, width = self.plane.shape
+        along = np.arange(-1.5 * max(height, width), 1.5 * max(height, width), 0.5)
+        found = []
+        for light in self.lights:
+            for trail in light.trails:
+                angle = np.radians(trail.direction)
+                for off in (-1.0, 0.0, 1.0):
+                    x = trail.x + along * np.cos(angle) - off * np.sin(angle)
+                    y = trail.y + along * np.sin(angle) + off * np.cos(angle)
+                    inside = (x >= 0) & (y >= 0) & (x <= width - 1) & (y <= height - 1)
+                    found.append((light, x[inside], y[inside]))
+        return found
+
+    def _track_places(self) -> Places:
+        found = []
+        for light in self.lights:
+            for t in light.tracks:
+                away = np.arange(0.0, t.length, 0.25)
+                found.append((light, t.x + away * np.cos(t.direction), t.y + away * np.sin(t.direction)))
+        return found
+
+
+def _powers(u: Floats, v: Floats) -> list[Floats]:
+    return [u**i * v**j for i in range(4) for j in range(4 - i)]
+
+
+def _blocks(plane: Floats) -> Floats:
+    """Return the sums of whole blocks."""
+    height, width = (n // BLOCK for n in plane.shape)
+    cut = plane[: height * BLOCK, : width * BLOCK]
+    return np.asarray(cut.reshape(height, BLOCK, width, BLOCK).sum(axis=(1, 3)))
+
+
+def _smoothed(mean: Floats, weight: Floats, sigma: float) -> Floats:
+    """Return a weighted mean by a Gaussian of *sigma* blocks."""
+    under = gaussian_filter(weight, sigma, mode="constant", truncate=3.0)
+    return np.asarray(gaussian_filter(mean * weight, sigma, mode="constant", truncate=3.0) / np.maximum(under, 1e-9))
+
+
+def _rms_between(mean: Floats, weight: Floats) -> float:
+    """Return the rms of block means between the scales of one block and `_COARSE` blocks."""
+    between_scales = _smoothed(mean, weight, 1.0) - _smoothed(mean, weight, _COARSE)
+    return float(np.sqrt(np.average(np.square(between_scales), weights=weight)))
+
+
+def _spread(values: Floats) -> float:
+    return float(1.4826 * np.median(np.abs(values)))
+
+
+def _line(x: Floats, y: Floats) -> tuple[float, float, float]:
+    """Return slope, its error, and robust scatter of a line, outliers beyond four deviations left out."""
+    keep = np.ones(len(x), bool)
+    slope, scatter = 1.0, 0.0
+    for _ in range(5):
+        slope, at = np.polyfit(x[keep], y[keep], 1)
+        miss = np.abs(y - at - slope * x)
+        scatter = float(1.4826 * np.median(miss[keep]))
+        keep = miss <= max(4.0 * scatter, 1e-9)
+    error = scatter / max(1e-12, float(np.std(x[keep])) * np.sqrt(keep.sum()))
+    return float(slope), float(error), scatter
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print the figures of masters: truth.json, then files named ``master_FILTER.fits``."""
+    if len(arguments) < 2:
+        print("usage: python -m lerarlink.tools.simulate.judge TRUTH.json MASTER...", file=sys.stderr)
+        return 2
+    truth = NightTruth.load(arguments[0])
+    for path in arguments[1:]:
+        filter = Path(path).stem.rpartition("_")[2]
+        print(judge(path, truth, filter))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
