@@ -29,6 +29,7 @@ class Spec:
     doc: str
     file: FileRole
     identity: bool
+    usual: tuple[float, float] | None = None
 
     @property
     def type_name(self) -> str:
@@ -42,7 +43,7 @@ class Spec:
             return ""
         low = "-inf" if self.low is None else f"{self.low:g}"
         high = "inf" if self.high is None else f"{self.high:g}"
-        return f"{low} .. {high}"
+        return f"{low} .. {high}" + (f", usual {self.usual[0]:g} .. {self.usual[1]:g}" if self.usual else "")
 
 
 def param(
@@ -55,6 +56,7 @@ def param(
     doc: str,
     file: FileRole = "",
     identity: bool = True,
+    usual: tuple[float, float] | None = None,
 ) -> Any:
     """Declare a parameter.
 
@@ -75,10 +77,12 @@ def param(
         ``output``: names a file to be written; never enters the key.
     identity
         Whether the value is part of the node's key.
+    usual
+        The range in which people choose; values far outside of it are allowed, and asked about (`lerar lint`).
     """
     meta = {
         "low": low, "high": high, "unit": unit, "choices": choices, "doc": doc, "file": file,
-        "identity": identity and not file,
+        "identity": identity and not file, "usual": usual,
     }  # fmt: skip
     return dataclasses.field(default=default, metadata=meta)
 

@@ -71,10 +71,10 @@ class ImageCalibration(Composite, id="calibration.image_calibration"):
         default=True, doc="one flat scale for each filter colour of a mosaic"
     )
     flat_scale_clipping_factor: float = param(
-        default=0.05, low=0.0, high=0.25, doc="share of flat samples left out at either end"
+        default=0.05, low=0.0, high=0.25, usual=(0.0, 0.15), doc="share of flat samples left out at either end"
     )
     output_pedestal: float = param(
-        default=0.0, low=0.0, high=1000.0, unit="DN", doc="pedestal to add, in mode literal"
+        default=0.0, low=0.0, high=1000.0, usual=(0.0, 500.0), unit="DN", doc="pedestal to add, in mode literal"
     )
     output_pedestal_mode: OutputMode = param(
         default="literal", choices=("literal", "auto"), doc="how the output pedestal is found"

@@ -35,10 +35,18 @@ class Master(Composite):
         ),
         doc="how outliers are found; auto: by the number of frames",
     )  # fmt: skip
-    sigma_low: float = param(default=4.0, low=0.0, high=10.0, unit="sigma", doc="limit below, of all sigma clippings")
-    sigma_high: float = param(default=3.0, low=0.0, high=10.0, unit="sigma", doc="limit above, of all sigma clippings")
-    linear_fit_low: float = param(default=5.0, low=0.0, high=10.0, unit="sigma", doc="linear_fit: limit below")
-    linear_fit_high: float = param(default=3.5, low=0.0, high=10.0, unit="sigma", doc="linear_fit: limit above")
+    sigma_low: float = param(
+        default=4.0, low=0.0, high=10.0, usual=(1.5, 8.0), unit="sigma", doc="limit below, of all sigma clippings"
+    )
+    sigma_high: float = param(
+        default=3.0, low=0.0, high=10.0, usual=(1.5, 6.0), unit="sigma", doc="limit above, of all sigma clippings"
+    )
+    linear_fit_low: float = param(
+        default=5.0, low=0.0, high=10.0, usual=(2.0, 8.0), unit="sigma", doc="linear_fit: limit below"
+    )
+    linear_fit_high: float = param(
+        default=3.5, low=0.0, high=10.0, usual=(2.0, 8.0), unit="sigma", doc="linear_fit: limit above"
+    )
 
     def expand(self, add: Expand, feeds: Mapping[str, Any]) -> Mapping[str, Any]:
         images = feeds["images"]

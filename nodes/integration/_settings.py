@@ -47,15 +47,25 @@ class Rejecting(Process):
     pc_clip_high: float = param(
         default=0.1, low=0.0, high=1.0, doc="percentile_clip: limit above, as share of the median"
     )
-    sigma_low: float = param(default=4.0, low=0.0, high=10.0, unit="sigma", doc="limit below, of all sigma clippings")
-    sigma_high: float = param(default=3.0, low=0.0, high=10.0, unit="sigma", doc="limit above, of all sigma clippings")
+    sigma_low: float = param(
+        default=4.0, low=0.0, high=10.0, usual=(1.5, 8.0), unit="sigma", doc="limit below, of all sigma clippings"
+    )
+    sigma_high: float = param(
+        default=3.0, low=0.0, high=10.0, usual=(1.5, 6.0), unit="sigma", doc="limit above, of all sigma clippings"
+    )
     winsorization_cutoff: float = param(
         default=5.0, low=3.0, high=10.0, unit="sigma", doc="samples beyond count as the median when tails are drawn in"
     )
-    linear_fit_low: float = param(default=5.0, low=0.0, high=10.0, unit="sigma", doc="linear_fit: limit below")
-    linear_fit_high: float = param(default=4.0, low=0.0, high=10.0, unit="sigma", doc="linear_fit: limit above")
+    linear_fit_low: float = param(
+        default=5.0, low=0.0, high=10.0, usual=(2.0, 8.0), unit="sigma", doc="linear_fit: limit below"
+    )
+    linear_fit_high: float = param(
+        default=4.0, low=0.0, high=10.0, usual=(2.0, 8.0), unit="sigma", doc="linear_fit: limit above"
+    )
     esd_outliers_fraction: float = param(default=0.3, low=0.0, high=1.0, doc="esd: greatest share of outliers")
-    esd_alpha: float = param(default=0.05, low=1e-6, high=0.5, doc="esd: probability of rejecting from clean samples")
+    esd_alpha: float = param(
+        default=0.05, low=1e-6, high=0.5, usual=(0.001, 0.3), doc="esd: probability of rejecting from clean samples"
+    )
     esd_low_relaxation: float = param(default=1.0, low=1.0, high=5.0, doc="esd: how much harder it is to reject below")
     rcr_limit: float = param(
         default=0.1, low=0.0, high=1.0, doc="rcr: reject while fewer samples so far out are expected"

@@ -12,17 +12,20 @@ from ...engine.api import Again, Box, Frame, Known, ParameterError, Port, Proces
 _NOTHING = Box(0, 0, 0, 0)
 Rows = npt.NDArray[np.int64]
 """First covered column and the one after the last, per image row: (2, rows)."""
+Columns = npt.NDArray[np.int64]
+"""First covered row and the one after the last, per column: (2, columns)."""
 
 
-class AutoCrop(Process, id="integration.auto_crop"):
+class AutoCrop(Process, id="integration.auto_crop", version=2):
     """Keep the largest rectangle that is covered well enough, exactly: no pixel is interpolated.
 
     Coverage is a map such as the weight of an integration; covered is what reaches `threshold` of the map's
     maximum, in all colour channels. With several maps (those of all filters) the rectangle is covered in each.
     Without any, covered is what is not missing in the image itself.
 
-    A row counts as covered from its first covered pixel to its last: samples that rejection took out in between
-    are no border. The rectangle is the largest of all under that rule; of equals the topmost, then the lowest.
+    A row counts as covered from its first covered pixel to its last, and so does a column: samples that rejection
+    took out in between, such as a trail from border to border, are no border. The rectangle is the largest of all
+    under that rule; of equals the topmost, then the lowest.
 
     The output `crop` holds ``box`` (y0, x0, y1, x1, half open) and the ``height`` and ``width`` it belongs to.
     Link it to the `crop` input of other AutoCrops to cut all filters alike; no coverage is needed then.
@@ -89,7 +92,7 @@ class AutoCrop(Process, id="integration.auto_crop"):
         """Return the maximum of each map first, then the covered parts of rows, by first row."""
         if coverage is None:
             there: npt.NDArray[np.bool_] = np.isfinite(image[: known.of("image").nominal])
-            return {known.box.y0: _spans([np.logical_and.reduce(there)])}
+            return _spans([np.logical_and.reduce(there)], known.box.y0)
         frames = known.frames["coverage"]
         # Not finite is not covered; of several channels the least counts.
         least = [
@@ -99,7 +102,7 @@ class AutoCrop(Process, id="integration.auto_crop"):
         if known.state is None:
             return np.array([float(m.max()) for m in least])
         limits = known.state["limits"]
-        return {known.box.y0: _spans([m >= limit for m, limit in zip(least, limits, strict=True)])}
+        return _spans([m >= limit for m, limit in zip(least, limits, strict=True)], known.box.y0)
 
     def merge(self, a: Any, b: Any) -> Any:
         return {**a, **b} if isinstance(a, dict) else np.maximum(a, b)
@@ -114,7 +117,9 @@ class AutoCrop(Process, id="integration.auto_crop"):
             # something there.
             least = float(np.finfo(np.float32).smallest_subnormal)
             return Again({"limits": [max(self.threshold * float(most) * (1.0 - 1e-6), least) for most in partial]})
-        found = largest(np.concatenate([partial[y] for y in sorted(partial)], axis=1))
+        rows = np.concatenate([partial[y][0] for y in sorted(partial)], axis=1)
+        tops, bottoms = zip(*(columns for _, columns in partial.values()), strict=True)
+        found = largest(_widened(rows, np.stack([np.min(tops, axis=0), np.max(bottoms, axis=0)])))
         kept = found.grow(-self.margin)
         if found.empty or kept.empty:
             left = "nothing" if found.empty else f"{found.width}x{found.height} px"
@@ -128,17 +133,36 @@ class AutoCrop(Process, id="integration.auto_crop"):
         return image.copy()
 
 
-def _spans(covered: list[npt.NDArray[np.bool_]]) -> Rows:
-    """Return from where to where the rows are covered in all of several maps; an empty span is (width, 0)."""
+def _spans(covered: list[npt.NDArray[np.bool_]], y0: int) -> dict[int, tuple[Rows, Columns]]:
+    """Return from where to where rows and columns are covered in all of several maps, whose rows begin at *y0*.
+
+    An empty span is (width, 0) in a row, and (a very large number, 0) in a column.
+    """
     width = covered[0].shape[1]
-    spans = []
-    for mask in covered:
-        some = mask.any(axis=1)
-        first = np.where(some, mask.argmax(axis=1), width)
-        last = np.where(some, width - mask[:, ::-1].argmax(axis=1), 0)
-        spans.append((first, last))
-    firsts, lasts = zip(*spans, strict=True)
-    return np.stack([np.max(firsts, axis=0), np.min(lasts, axis=0)]).astype(np.int64)
+    rows = [_ends(mask, width) for mask in covered]
+    firsts, lasts = zip(*rows, strict=True)
+    top, bottom = _ends(np.logical_and.reduce(covered).T, -1)
+    columns = np.stack([np.where(top < 0, np.iinfo(np.int64).max, top + y0), np.where(top < 0, 0, bottom + y0)])
+    return {y0: (np.stack([np.max(firsts, axis=0), np.min(lasts, axis=0)]).astype(np.int64), columns)}
+
+
+def _ends(mask: npt.NDArray[np.bool_], none: int) -> tuple[Rows, Rows]:
+    """Return the first column that is set in each row and the one after the last; *none* and 0 where none is."""
+    some = mask.any(axis=1)
+    last = np.where(some, mask.shape[1] - mask[:, ::-1].argmax(axis=1), 0)
+    return np.where(some, mask.argmax(axis=1), none), last
+
+
+def _widened(rows: Rows, columns: Columns) -> Rows:
+    """Return the spans of rows, with what lies between covered pixels of a column."""
+    first, last = rows.copy()
+    top, bottom = columns
+    for y in range(first.size):
+        inside = (top <= y) & (y < bottom)
+        if inside.any():
+            first[y] = min(first[y], int(inside.argmax()))
+            last[y] = max(last[y], inside.size - int(inside[::-1].argmax()))
+    return np.stack([first, last])
 
 
 def largest(rows: Rows) -> Box:

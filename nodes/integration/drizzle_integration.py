@@ -53,8 +53,12 @@ class DrizzleIntegration(Process, id="integration.drizzle_integration"):
     requires = "linear"
     maskable = False
 
-    scale: float = param(default=2.0, low=1.0, high=10.0, doc="output pixels per pixel of the reference")
-    drop_shrink: float = param(default=0.9, low=0.1, high=1.0, doc="size of a drop in pixels of its frame")
+    scale: float = param(
+        default=2.0, low=1.0, high=10.0, usual=(1.0, 3.0), doc="output pixels per pixel of the reference"
+    )
+    drop_shrink: float = param(
+        default=0.9, low=0.1, high=1.0, usual=(0.4, 1.0), doc="size of a drop in pixels of its frame"
+    )
     kernel_function: Kernel = param(default="square", choices=get_args(Kernel), doc="shape of the drops")
     kernel_grid_size: int = param(default=16, low=4, high=100, doc="points across a drop that is no square")
     on_failure: OnFailure = param(

@@ -75,7 +75,9 @@ class LocalNormalization(Process, id="integration.local_normalization", version=
     outputs = (Port("image"), Port("model", "measures", doc="scale and offsets"))
     requires = "linear"
 
-    scale: int = param(default=1024, low=32, high=8192, unit="px", doc="smallest structures that are made alike")
+    scale: int = param(
+        default=1024, low=32, high=8192, usual=(64, 4096), unit="px", doc="smallest structures that are made alike"
+    )
     no_scale: bool = param(default=False, doc="leave the scale as it is: only offsets")
     global_location_normalization: bool = param(default=False, doc="one offset for the whole image")
     truncate: bool = param(default=True, doc="hold the result within the bounds of the reference")
