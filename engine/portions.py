@@ -15,9 +15,11 @@ from .plan import Feed
 
 # Samples of one channel: enough work (a second or so) that the ends of passes, where workers wait, do not count.
 PORTION = 64 * 1024 * 1024
+# How many strips a portion is pulled in at least, so that small budgets make small portions.
+_STRIPS = 4
 
 
-def portions(evaluation: Evaluation, steps: list[int], kept: Container[Feed]) -> list[list[int]]:
+def portions(evaluation: Evaluation, steps: list[int], kept: Container[Feed], most: int) -> list[list[int]]:
     """Return *steps* in groups, each to be measured in one pass.
 
     Parameters
@@ -26,14 +28,17 @@ def portions(evaluation: Evaluation, steps: list[int], kept: Container[Feed]) ->
         Steps to be measured that wait for nothing.
     kept
         Images that are there already: reading them twice costs little.
+    most
+        Samples that may be pulled for a strip in all.
     """
+    limit = min(PORTION, most * _STRIPS)
     together = _together(evaluation, steps, kept)
     found: list[list[int]] = []
-    size = PORTION
+    size = limit
     for group in together:
         grid = evaluation.grid(group[0])
         samples = grid.height * grid.width * max(1, len(measured_images(evaluation, group)))
-        if size + samples > PORTION:
+        if size + samples > limit:
             found.append([])
             size = 0
         found[-1] += group
@@ -42,27 +47,33 @@ def portions(evaluation: Evaluation, steps: list[int], kept: Container[Feed]) ->
 
 
 def _together(evaluation: Evaluation, steps: list[int], kept: Container[Feed]) -> list[list[int]]:
-    """Return groups of steps that draw on common images, in the order of their first steps."""
-    group_of: dict[int, int] = {}
-    joined = list(range(len(steps)))
+    """Return groups of steps that draw on the same images, in the order of their first steps.
 
-    def head(n: int) -> int:
-        while joined[n] != n:
-            joined[n] = joined[joined[n]]
-            n = joined[n]
-        return n
+    A step belongs to a group that draws on all its images and perhaps more: the noise of a light goes with its local
+    normalisation. One image that all have in common, such as a reference, does not tie a night together.
+    """
+    drawn: dict[int, frozenset[int]] = {}
+    sources = {step: _sources(evaluation, step, kept, drawn) for step in steps}
+    groups: dict[frozenset[int], list[int]] = {}
+    for step in sorted(steps, key=lambda i: (-len(sources[i]), i)):
+        mine = sources[step]
+        home = mine if mine in groups else next((g for g in groups if mine <= g), mine)
+        groups.setdefault(home, []).append(step)
+    return sorted((sorted(group) for group in groups.values()), key=lambda group: group[0])
 
-    for n, step in enumerate(steps):
-        todo = [step]
-        while todo:
-            i = todo.pop()
-            if i in group_of:
-                a, b = sorted((head(group_of[i]), head(n)))
-                joined[b] = a
-                continue
-            group_of[i] = n
-            todo += [f.step for f in evaluation.image_feeds(i) if f not in kept]
-    groups: dict[int, list[int]] = {}
-    for n, step in enumerate(steps):
-        groups.setdefault(head(n), []).append(step)
-    return list(groups.values())
+
+def _sources(
+    evaluation: Evaluation, step: int, kept: Container[Feed], drawn: dict[int, frozenset[int]]
+) -> frozenset[int]:
+    """Return the steps without image inputs that *step* draws on, what is kept left out."""
+    todo = [step]
+    while todo:
+        i = todo[-1]
+        feeds = [f for f in evaluation.image_feeds(i) if f not in kept]
+        if missing := [f.step for f in feeds if f.step not in drawn]:
+            todo += missing
+            continue
+        todo.pop()
+        own = frozenset() if evaluation.image_feeds(i) else frozenset([i])
+        drawn[i] = own.union(*(drawn[f.step] for f in feeds))
+    return drawn[step]

@@ -84,7 +84,7 @@ class Session:
             check_states(self.evaluation, steps)
             self._keep([], ready)
             ready, twins = self._distinct(ready)
-            for portion in portions(self.evaluation, ready, self.kept.of(ready)):
+            for portion in portions(self.evaluation, ready, self.kept.of(ready), self._memory.strip):
                 self._stage += 1
                 self._measure_stage(portion)
             for i, same in twins.items():

@@ -64,3 +64,15 @@ def test_equal_measures_of_two_nodes_are_taken_once(tmp_path: Path) -> None:
     report = g.run(["numbers", "again"], store=Store(tmp_path / "store"))
     assert {n for s in report.stages for n in s.nodes} == {"numbers"}
     assert report.values["again[1]"] == report.values["numbers[1]"]
+
+
+def test_what_all_have_in_common_does_not_tie_a_night_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PORTION", 1)
+    g = night(tmp_path, 6)
+    g.add("ReadImage", name="reference", path=str(tmp_path / "0.fits"), bounds=(0.0, 1000.0))
+    g.add("Statistics", name="more", image=g.add("LinearFit", image=g["read_series"], reference=g["reference"]))
+    report = g.run(["numbers", "more"], store=Store(tmp_path / "store"))
+    size = (tmp_path / "0.fits").stat().st_size
+    assert max(s.read for s in report.stages if "numbers" in s.nodes) <= 2 * size, "a light and the reference"
