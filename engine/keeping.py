@@ -67,7 +67,7 @@ def _drawn(evaluation: Evaluation, order: list[int], kept: set[Feed]) -> dict[in
             linked = step.inputs.get(port.name)
             if not port.is_image or linked is None:
                 continue
-            for feed in [linked] if isinstance(linked, Feed) else _used(evaluation, i, port.name, linked):
+            for feed in [linked] if isinstance(linked, Feed) else used(evaluation, i, port.name, linked):
                 one = feed in kept or len(drawn[feed.step]) >= MANY
                 sources |= {feed.step} if one else drawn[feed.step]
                 if len(sources) >= MANY:
@@ -76,7 +76,7 @@ def _drawn(evaluation: Evaluation, order: list[int], kept: set[Feed]) -> dict[in
     return drawn
 
 
-def _used(evaluation: Evaluation, index: int, port: str, linked: tuple[Feed, ...]) -> tuple[Feed, ...]:
+def used(evaluation: Evaluation, index: int, port: str, linked: tuple[Feed, ...]) -> tuple[Feed, ...]:
     """Return the images of a `many` port that a step's pixels are made of: one that chooses takes only one."""
     if len(linked) < MANY:
         return linked
