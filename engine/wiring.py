@@ -94,6 +94,19 @@ class Wiring:
         for port, feed in feeds.items():
             self.link(feed, spec.name, port)
 
+    def fill(self, nodes: Iterable[tuple[NodeSpec, Feeds]]) -> None:
+        """Put the nodes and links of a checked document into an empty graph, all at once."""
+        found = list(nodes)
+        self._g.add_nodes_from((spec.name, {"spec": spec}) for spec, _ in found)
+        edges: Any = (
+            (link.node, spec.name, (port, position, link.port), {"output": link.port})
+            for spec, feeds in found
+            for port, feed in feeds.items()
+            for position, link in ([(-1, feed)] if isinstance(feed, Link) else enumerate(feed))
+        )
+        # After all nodes: a link to one that comes later would put it out of its place.
+        self._g.add_edges_from(edges)
+
     def link(self, feed: Link | tuple[Link, ...], node: str, port: str) -> None:
         """Link *feed* to input *port* of *node*, replacing what was linked there."""
         self.unlink(node, port)

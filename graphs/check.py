@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ..engine.errors import ParameterError, UnknownProcessError
@@ -12,6 +13,10 @@ from ..engine.ports import Port
 from ..engine.process import Process
 from . import walk
 from .document import Graph as DocumentGraph
+from .packs import Pack
+from .parts import Input, not_followed
+
+_IMAGE = Port("image")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +31,17 @@ class Problem:
         What is wrong; names the node.
     cure
         What would help; empty where only the user can know.
+    code
+        What kind of problem it is, in short; see the page on lint.
+    item
+        The port or parameter that it is about; empty for the whole node.
     """
 
     node: str
     message: str
     cure: str = ""
+    code: str = ""
+    item: str = ""
 
     def __str__(self) -> str:
         return f"{self.message}; {self.cure}" if self.cure else self.message
@@ -48,13 +59,15 @@ def check(graph: Graph, *, template: bool = False) -> list[Problem]:
     """
     processes = walk.processes(graph)
     reasons: dict[tuple[str, int], str] = {}
+    packs = graph.packs.values() if isinstance(graph, DocumentGraph) else ()
     found: list[Problem] = []
     for name, process in processes.items():
         found += _missing_sources(name, graph)
         if process is None:
-            found.append(_unknown(graph.spec(name), reasons))
+            found.append(_unknown(graph.spec(name), reasons, packs))
         else:
             found += _node_problems(graph, name, process, processes, template)
+    found += _parameter_links(graph)
     found += _circles(graph)
     found += _states(graph, processes)
     return found
@@ -68,10 +81,10 @@ def _missing_sources(name: str, graph: Graph) -> Iterator[Problem]:
         for link in walk.each(feed):
             if link.node not in graph:
                 message = f"node '{name}', input '{port}': linked to '{link}', but there is no node '{link.node}'"
-                yield Problem(name, message, f"add '{link.node}' or link '{port}' to another node")
+                yield Problem(name, message, f"add '{link.node}' or link '{port}' to another node", "G02", port)
 
 
-def _unknown(spec: NodeSpec, reasons: dict[tuple[str, int], str]) -> Problem:
+def _unknown(spec: NodeSpec, reasons: dict[tuple[str, int], str], packs: Iterable[Pack]) -> Problem:
     """Return that a process is not installed, and why; *reasons* keeps what was found out, since it takes long."""
     key = spec.process, spec.version
     if key not in reasons:
@@ -79,9 +92,9 @@ def _unknown(spec: NodeSpec, reasons: dict[tuple[str, int], str]) -> Problem:
             spec.find()
         except UnknownProcessError as e:
             reasons[key] = str(e).removeprefix(f"node '{spec.name}': ")
-    return Problem(
-        spec.name, f"node '{spec.name}': {reasons[key]}", "install the pack that has it, or remove the node"
-    )
+    pack = next((p for p in packs if spec.process in p.processes), None)
+    what = f"{pack.name} {pack.version}, from which it came" if pack else "the pack that has it"
+    return Problem(spec.name, f"node '{spec.name}': {reasons[key]}", f"install {what}, or remove the node", "G01")
 
 
 def _node_problems(
@@ -89,29 +102,51 @@ def _node_problems(
 ) -> Iterator[Problem]:
     spec = graph.spec(name)
     feeds = graph.feeds(name)
-    yield from _parameters(graph, name, process, template)
+    yield from _parameters(graph, name, process, template, processes)
     yield from _unlinked(graph, name, process, feeds, processes)
     yield from _links(graph, name, process, feeds, processes)
     if not _may_blend(process, feeds) and (MASK in feeds or spec.region is not None):
         what = "mask" if MASK in feeds else "region"
         message = f"node '{name}': {process.__name__} takes no mask and no region, got a {what}"
-        yield Problem(name, message, f"remove the {what}")
+        yield Problem(name, message, f"remove the {what}", "G08", what)
 
 
-def _parameters(graph: Graph, name: str, process: type[Process], template: bool) -> Iterator[Problem]:
+def _parameters(
+    graph: Graph, name: str, process: type[Process], template: bool, processes: walk.Processes
+) -> Iterator[Problem]:
     params = graph.spec(name).params
-    inputs = graph.inputs.values() if isinstance(graph, DocumentGraph) else ()
-    ungiven = [i for i in inputs if i.node == name and not i.optional and not params.get(i.param)]
+    inputs = _asked_for(graph, name) if isinstance(graph, DocumentGraph) else []
+    ungiven = [i for i in inputs if not i.optional and not params.get(i.param)]
     if ungiven:
         # What else the parameters are cannot be tried before the file is named.
         for i in ungiven if not template else ():
             message = f"input '{i.name}' is not given (parameter '{i.param}' of node '{name}')"
-            yield Problem(name, message, f"give it a file: {i.name}=PATH")
+            cure = f"give it a file: {i.name}=PATH"
+            if i.name.rpartition(".")[0]:  # of a saved graph: it wants a link, or a file
+                message = f"Process Error: Lerar Link unresolved: {message}{_offers(graph, name, _IMAGE, processes)}"
+                cure = f"link it, or give it a file: {i.name}=PATH"
+            yield Problem(name, message, cure, "G07", i.param)
         return
     try:
         process.build(params)
     except ParameterError as e:
-        yield Problem(name, f"node '{name}': {e}")
+        yield Problem(name, f"node '{name}': {e}", "", "G06", _param_in(str(e), process))
+
+
+def _asked_for(graph: DocumentGraph, name: str) -> list[Input]:
+    """Return the files that node *name* has to be given: by inputs of the graph, or of a saved graph it came out of."""
+    found = [i for i in graph.inputs.values() if i.node == name]
+    use, _, inner = name.rpartition(".")
+    if not found and use:
+        found = [Input(name=f"{use}.{i.name}", node=name, param=i.param, optional=i.optional)
+                 for i in graph.inputs_of_use(use) if i.node == inner]  # fmt: skip
+    return found
+
+
+def _param_in(message: str, process: type[Process]) -> str:
+    """Return the parameter that an error of a process is about, as far as it names one."""
+    words = set(re.findall(r"\w+", message.partition(":")[2] or message))
+    return next((p for p in process.params if p in words), "")
 
 
 def _unlinked(
@@ -124,7 +159,7 @@ def _unlinked(
             f"Process Error: Lerar Link unresolved: node '{name}', input '{port.name}' "
             f"(wants {port.type}): nothing is linked{_offers(graph, name, port, processes)}"
         )
-        yield Problem(name, message)
+        yield Problem(name, message, "", "G03", port.name)
 
 
 def _offers(graph: Graph, name: str, port: Port, processes: walk.Processes) -> str:
@@ -145,11 +180,12 @@ def _links(
         port = ports.get(port_name)
         if port is None:
             has = ", ".join(p.name for p in process.inputs) or "none"
-            yield Problem(name, f"node '{name}' has no input '{port_name}'; it has {has}", f"unlink '{port_name}'")
+            message = f"node '{name}' has no input '{port_name}'; it has {has}"
+            yield Problem(name, message, f"unlink '{port_name}'", "G04", port_name)
             continue
         if not isinstance(feed, Link) and not port.many:
             message = f"node '{name}': input '{port_name}' takes one link, got {len(feed)}"
-            yield Problem(name, message, "link one of them, or a series")
+            yield Problem(name, message, "link one of them, or a series", "G04", port_name)
         for link in walk.each(feed):
             if link.node in graph and (source := processes[link.node]) is not None:
                 yield from _link(name, port, link, source)
@@ -160,11 +196,12 @@ def _link(name: str, port: Port, link: Link, source: type[Process]) -> Iterator[
     output = next((p for p in source.outputs if p.name == link.port), None)
     if output is None:
         has = ", ".join(p.name for p in source.outputs) or "none"
-        yield Problem(name, f"{where}: node '{link.node}' has no output '{link.port}'; it has {has}")
+        message = f"{where}: node '{link.node}' has no output '{link.port}'; it has {has}"
+        yield Problem(name, message, "", "G04", port.name)
     elif output.type != port.type:
         fits = [p.name for p in source.outputs if p.type == port.type]
         cure = f"link '{link.node}.{fits[0]}' instead" if fits else ""
-        yield Problem(name, f"{where} wants {port.type}, '{link}' gives {output.type}", cure)
+        yield Problem(name, f"{where} wants {port.type}, '{link}' gives {output.type}", cure, "G04", port.name)
 
 
 def _may_blend(process: type[Process], feeds: Feeds) -> bool:
@@ -180,11 +217,18 @@ def _outputs(process: type[Process] | None) -> tuple[Port, ...]:
 # -- the whole graph -----------------------------------------------------------------------------------
 
 
+def _parameter_links(graph: Graph) -> Iterator[Problem]:
+    links = graph.parameter_links if isinstance(graph, DocumentGraph) else {}
+    for (node, param), link in sorted(links.items(), key=lambda item: item[0]):
+        message, _, cure = not_followed(node, param, link).partition("; ")
+        yield Problem(node, message, cure, "G09", param)
+
+
 def _circles(graph: Graph) -> Iterator[Problem]:
     for circle in walk.circles(walk.sources(graph)):
         path = " -> ".join([*circle, circle[0]])
         cure = f"unlink one of them, such as '{circle[-1]}' from '{circle[0]}'"
-        yield Problem(circle[0], f"links run in a circle: {path}", cure)
+        yield Problem(circle[0], f"links run in a circle: {path}", cure, "G05")
 
 
 def states(graph: Graph) -> dict[str, tuple[State | None, str]]:
@@ -233,4 +277,4 @@ def _states(graph: Graph, processes: walk.Processes) -> Iterator[Problem]:
         cure = f"move '{name}' before '{maker}'"
         if process.requires == "stretched":
             cure = f"stretch the image before '{name}'"
-        yield Problem(name, message, cure)
+        yield Problem(name, message, cure, "S01")

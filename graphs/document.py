@@ -4,40 +4,31 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ..engine import graph as engine
-from ..engine.errors import EngineError, GraphError, UnknownProcessError
+from ..engine.errors import EngineError, GraphError
 from ..engine.graph import Feeds, Link, Node, NodeSpec
 from ..engine.params import Spec
 from ..engine.region import Box
 from ..engine.report import Report
 from . import format as file_format
-from .schema import FORMAT, VERSION, Document, checked_document, checked_value, split_link
+from . import subgraph_use
+from .packs import Pack as Pack
+from .packs import pinned
+from .parts import Input as Input
+from .parts import NamedOutput as NamedOutput
+from .parts import ParameterLink as ParameterLink
+from .parts import Setting as Setting
+from .parts import frozen, input_document, not_followed, output_document, setting_document, setting_of
+from .relocation import check_roots, relocated
+from .relocation import file_params as file_params
+from .schema import FORMAT, VERSION, Document, checked_document, checked_value
+from .subgraph_folding import Folded
 
 PathText = str | os.PathLike[str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Input:
-    """A file that a graph asks for by name: it becomes parameter *param* of *node*."""
-
-    name: str
-    node: str
-    param: str
-    optional: bool = False
-    doc: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
-    """A value that a graph offers by name: it becomes every parameter in *sets*, (node, parameter) pairs."""
-
-    name: str
-    sets: tuple[tuple[str, str], ...]
-    doc: str = ""
 
 
 class Graph(engine.Graph):
@@ -51,8 +42,16 @@ class Graph(engine.Graph):
         Files that the graph asks for by name; see `bind`.
     settings
         Values that it offers by name; see `adjust`.
+    named_outputs
+        Results that it offers by name; ports of the node that uses the graph as one.
+    parameter_links
+        What parameters follow: (node, parameter) -> link.
+    packs
+        Packs of others that the graph was made with, by name; see `packs`.
+    notes, tags
+        What people say of nodes, by name; they have no say in what is computed.
     layout
-        Where nodes stand on a canvas, by name; has no say in what is computed.
+        Where nodes stand on a canvas, by name; has no say either.
     doc
         What the graph is for.
     """
@@ -61,8 +60,14 @@ class Graph(engine.Graph):
         super().__init__()
         self.inputs: dict[str, Input] = {}
         self.settings: dict[str, Setting] = {}
+        self.named_outputs: dict[str, NamedOutput] = {}
+        self.parameter_links: dict[tuple[str, str], ParameterLink] = {}
+        self.packs: dict[str, Pack] = {}
+        self.notes: dict[str, str] = {}
+        self.tags: dict[str, tuple[str, ...]] = {}
         self.layout: dict[str, tuple[float, float]] = {}
         self.doc: str = ""
+        self._folded: Folded | None = None
 
     # -- building ---------------------------------------------------------------------------------
 
@@ -70,25 +75,89 @@ class Graph(engine.Graph):
         return super().insert(_plain(spec), feeds)
 
     def set(self, node: str, param: str, value: Any) -> None:
-        super().set(node, param, _frozen(checked_value(value, f"node '{node}', {param}")))
+        value = frozen(checked_value(value, f"node '{node}', {param}"))
+        if node in self.uses:
+            subgraph_use.retune(self, node, param, value)
+        else:
+            super().set(node, param, value)
 
     def replace(self, spec: NodeSpec) -> None:
         super().replace(_plain(spec))
 
     def remove(self, node: str) -> None:
         super().remove(node)
-        self.layout.pop(node, None)
+        for said in (self.layout, self.notes, self.tags):
+            said.pop(node, None)
         self.inputs = {k: i for k, i in self.inputs.items() if i.node != node}
+        self.named_outputs = {k: o for k, o in self.named_outputs.items() if o.node != node}
+        self.parameter_links = {at: link for at, link in self.parameter_links.items() if at[0] != node}
         kept = {k: replace(s, sets=tuple(t for t in s.sets if t[0] != node)) for k, s in self.settings.items()}
         self.settings = {k: s for k, s in kept.items() if s.sets}
 
     def copy(self) -> Graph:
         made = Graph()
-        made.folder, made.outputs = self.folder, list(self.outputs)
         made._g = self._g.copy()
-        made.inputs, made.settings = dict(self.inputs), dict(self.settings)
-        made.layout, made.doc = dict(self.layout), self.doc
+        made.outputs = list(self.outputs)
+        for name in ("inputs", "settings", "named_outputs", "parameter_links", "packs", "notes", "tags", "layout"):
+            setattr(made, name, dict(getattr(self, name)))
+        made.folder, made.doc, made._folded = self.folder, self.doc, self._folded
         return made
+
+    def use(self, saved: Graph | PathText, /, *, name: str, **given: Any) -> Node:
+        """Use a saved graph as a node; return it, its ports are the outputs of that graph.
+
+        Its nodes become nodes of this graph, called ``name.node``. The saved graph itself is kept in this one: what
+        becomes of its file later changes nothing here.
+
+        Parameters
+        ----------
+        saved
+            A graph, or a file of one.
+        name
+            Unique in this graph.
+        given
+            By names of its inputs: nodes or outputs to stand in for files, or paths; by names of its settings: values.
+
+        Raises
+        ------
+        GraphError
+            The saved graph has no input or setting of a name, or a name is taken.
+        """
+        return subgraph_use.use(self, saved if isinstance(saved, Graph) else Graph.load(saved), name, given)
+
+    def dissolve(self) -> None:
+        """Forget which nodes came out of saved graphs; they stay in the graph under the names they have."""
+        self._folded = None
+
+    @property
+    def uses(self) -> list[str]:
+        """The nodes that stand for saved graphs. Their nodes are in the graph, they themselves are not."""
+        return self._folded.uses if self._folded else []
+
+    def behind(self, node: str, param: str) -> tuple[tuple[str, str], ...]:
+        """Return the parameters that one means: itself, or all that one of a saved graph stands for.
+
+        Raises
+        ------
+        GraphError
+            The saved graph has no such input or setting.
+        """
+        return subgraph_use.behind(self._folded, node, param) if self._folded else ((node, param),)
+
+    def inputs_of_use(self, name: str) -> tuple[Input, ...]:
+        """Return the files that the saved graph behind node *name* asks for; none where *name* is no such node."""
+        if name not in self.uses or self._folded is None:
+            return ()
+        return tuple(Input(**i) for i in self._folded.opened.copies[name].graph["inputs"])
+
+    def order(self, targets: Iterable[str] | None = None) -> list[str]:
+        found = super().order(targets)
+        if self.parameter_links:
+            needed = set(found)
+            for node, param in sorted(self.parameter_links):
+                if node in needed:
+                    raise GraphError(not_followed(node, param, self.parameter_links[node, param]))
+        return found
 
     def bind(self, name: str, path: PathText | Iterable[PathText]) -> None:
         """Give the file (or the files of a series) for the input called *name*, seen from the current folder.
@@ -158,29 +227,39 @@ class Graph(engine.Graph):
 
     # -- documents --------------------------------------------------------------------------------
 
-    def to_document(self) -> Document:
+    def to_document(self, *, flat: bool = False) -> Document:
         """Return the graph as plain data: text, numbers, lists and dicts, in canonical order.
 
         Equal graphs have equal documents, and every document that is returned can be loaded.
+
+        Parameters
+        ----------
+        flat
+            Give all nodes as they run, and no saved graphs.
         """
-        return checked_document(
+        nodes = [self._node_document(self.spec(n)) for n in self]
+        by_name = {n["name"]: n for n in nodes}
+        for field, said in (("note", self.notes), ("tags", self.tags)):
+            for name, value in said.items():
+                if name in by_name:
+                    by_name[name][field] = value
+        for (name, param), link in self.parameter_links.items():
+            by_name[name].setdefault("links", {})[param] = link.document()
+        packs = pinned({n["process"] for n in nodes}, self.packs)
+        found = checked_document(
             {
                 "format": FORMAT,
                 "version": VERSION,
                 "doc": self.doc,
-                "inputs": [
-                    {"name": i.name, "node": i.node, "param": i.param, "optional": i.optional, "doc": i.doc}
-                    for i in self.inputs.values()
-                ],
-                "settings": [
-                    {"name": s.name, "sets": [f"{n}.{p}" for n, p in s.sets], "doc": s.doc}
-                    for s in self.settings.values()
-                ],
-                "nodes": [self._node_document(self.spec(n)) for n in self],
-                "outputs": self.outputs,
+                "packs": [{"name": p.name, "version": p.version, "processes": list(p.processes)} for p in packs],
+                "inputs": [input_document(i) for i in self.inputs.values()],
+                "settings": [setting_document(s) for s in self.settings.values()],
+                "nodes": nodes,
+                "outputs": [*self.outputs, *(output_document(o) for o in self.named_outputs.values())],
                 "layout": {n: list(at) for n, at in self.layout.items()},
             }
         )
+        return self._folded.again(found) if self._folded and not flat else found
 
     def _node_document(self, spec: NodeSpec) -> Document:
         made: Document = {"name": spec.name, "process": spec.process, "version": spec.version}
@@ -202,24 +281,38 @@ class Graph(engine.Graph):
         GraphError
             The document breaks a rule; says where.
         """
-        found = checked_document(file_format.migrated(document))
+        return cls._of(checked_document(file_format.migrated(document)))
+
+    @classmethod
+    def _of(cls, document: Document) -> Graph:
+        """Return the graph of a checked document."""
         made = cls()
+        made._folded = Folded(document) if "graphs" in document else None
+        found = made._folded.flat if made._folded else document
+        made.fill((_spec(node), _feeds(node)) for node in found["nodes"])
         made.doc = found.get("doc", "")
         for node in found["nodes"]:
-            made.insert(_spec(node), {})
-        # All nodes first: a link to one that comes later would put it out of its place.
-        for node in found["nodes"]:
-            for port, feed in node.get("feeds", {}).items():
-                links = _link(feed) if isinstance(feed, str) else tuple(_link(f) for f in feed)
-                made.link(links, node["name"], port)
-        made.outputs = list(found.get("outputs", ()))
+            if "note" in node or "tags" in node or "links" in node:
+                made._say(node)
+        for item in found.get("outputs", ()):
+            if isinstance(item, str):
+                made.outputs.append(item)
+            else:
+                made.named_outputs[item["name"]] = NamedOutput(**item)
         made.layout = {n: (x, y) for n, (x, y) in found.get("layout", {}).items()}
         made.inputs = {i["name"]: Input(**i) for i in found.get("inputs", ())}
-        made.settings = {
-            s["name"]: Setting(**{**s, "sets": tuple(split_link(t) for t in s["sets"])})
-            for s in found.get("settings", ())
-        }
+        made.settings = {s["name"]: setting_of(s) for s in found.get("settings", ())}
+        made.packs = {p["name"]: Pack(p["name"], p["version"], tuple(p["processes"])) for p in found.get("packs", ())}
         return made
+
+    def _say(self, node: Document) -> None:
+        name = node["name"]
+        if "note" in node:
+            self.notes[name] = node["note"]
+        if "tags" in node:
+            self.tags[name] = tuple(node["tags"])
+        for param, link in node.get("links", {}).items():
+            self.parameter_links[name, param] = ParameterLink.of(link)
 
     # -- files ------------------------------------------------------------------------------------
 
@@ -229,7 +322,7 @@ class Graph(engine.Graph):
         Relative paths of inputs are rewritten so that they name the same files seen from the folder of *path*.
         """
         target = Path(path)
-        file_format.write(target, _seen_from(self, os.path.abspath(target.parent)).to_document())
+        file_format.write(target, relocated(self.to_document(), self.folder, os.fspath(target.parent)))
 
     @classmethod
     def load(cls, path: PathText, roots: Iterable[PathText] | None = None) -> Graph:
@@ -250,21 +343,19 @@ class Graph(engine.Graph):
             It holds no graph, or one that breaks a rule; or names a file outside *roots*.
         """
         source = Path(path)
-        made = cls.from_document(file_format.read(source))
+        made = cls._of(file_format.read(source))
         made.folder = os.path.abspath(source.parent)
         if roots is not None:
-            _check_roots(made, [Path(r).resolve() for r in roots])
+            check_roots(made, [Path(r).resolve() for r in roots])
         return made
 
 
 def _plain(spec: NodeSpec) -> NodeSpec:
     """Return *spec* with parameters as documents hold them, lists as tuples, so that saving loses nothing."""
-    params = {k: _frozen(checked_value(v, f"node '{spec.name}', {k}")) for k, v in spec.params.items()}
+    if not spec.params:
+        return spec
+    params = {k: frozen(checked_value(v, f"node '{spec.name}', {k}")) for k, v in spec.params.items()}
     return replace(spec, params=params)
-
-
-def _frozen(value: Any) -> Any:
-    return tuple(_frozen(v) for v in value) if isinstance(value, list) else value
 
 
 def _spec(node: Mapping[str, Any]) -> NodeSpec:
@@ -273,13 +364,24 @@ def _spec(node: Mapping[str, Any]) -> NodeSpec:
         name=node["name"],
         process=node["process"],
         version=node["version"],
-        params=node.get("params", {}),
+        params={k: frozen(v) for k, v in node["params"].items()} if "params" in node else {},
         region=None if region is None else Box(*region),
     )
 
 
+def _feeds(node: Mapping[str, Any]) -> Feeds:
+    return {
+        port: _link(feed) if isinstance(feed, str) else tuple([_link(f) for f in feed])
+        for port, feed in node.get("feeds", _NONE).items()
+    }
+
+
+_NONE: Mapping[str, Any] = {}
+
+
 def _link(text: str) -> Link:
-    return Link(*split_link(text))
+    node, _, port = text.rpartition(".")
+    return Link(node, port)
 
 
 def _names(of: Mapping[str, Any]) -> str:
@@ -288,61 +390,3 @@ def _names(of: Mapping[str, Any]) -> str:
 
 def takes_one(spec: Spec | None) -> bool:
     return spec is None or spec.type is str
-
-
-def file_params(spec: NodeSpec) -> list[tuple[Spec, tuple[str, ...]]]:
-    """Return the parameters of *spec* that name files, and the files; none where the process is not installed."""
-    try:
-        declared = spec.find().params.values()
-    except UnknownProcessError:
-        return []
-    found = []
-    for param in declared:
-        value = spec.params.get(param.name)
-        files = value if isinstance(value, tuple) else (value,)
-        if param.file and value and all(isinstance(f, str) for f in files):
-            found.append((param, files))
-    return found
-
-
-def _seen_from(graph: Graph, folder: str) -> Graph:
-    """Return *graph* with relative input paths as they are seen from *folder*."""
-    here = os.path.abspath(graph.folder or os.curdir)
-    if here == folder:
-        return graph
-    made = graph.copy()
-    for name in graph:
-        spec = graph.spec(name)
-        changed = {
-            param.name: _moved(spec.params[param.name], here, folder)
-            for param, _ in file_params(spec)
-            if param.file == "input"
-        }
-        if changed:
-            made.replace(replace(spec, params={**spec.params, **changed}))
-    return made
-
-
-def _moved(value: Any, here: str, folder: str) -> Any:
-    if isinstance(value, tuple):
-        return tuple(_moved(v, here, folder) for v in value)
-    if not isinstance(value, str) or not value or os.path.isabs(value):
-        return value
-    whole = os.path.join(here, value)
-    try:
-        return os.path.relpath(whole, folder)
-    except ValueError:  # on another drive there is no way from here to there
-        return whole
-
-
-def _check_roots(graph: Graph, roots: list[Path]) -> None:
-    for name in graph:
-        for param, files in file_params(graph.spec(name)):
-            # Inputs are seen from the graph's folder, outputs from the current one, as when it runs.
-            base = Path(graph.folder or "") if param.file == "input" else Path()
-            for file in files:
-                place = (base / file).resolve()
-                if not any(place.is_relative_to(root) for root in roots):
-                    raise GraphError(
-                        f"node '{name}', {param.name}: {place} lies outside of {', '.join(map(str, roots))}"
-                    )

@@ -82,7 +82,7 @@ def _dot_text(text: str) -> str:
 
 def _json(graph: Graph, notes: dict[str, str]) -> str:
     """Return the document, with layers and states beside it; a graph too broken for a document is refused."""
-    made = graph.to_document() if isinstance(graph, DocumentGraph) else {}
+    made = graph.to_document(flat=True) if isinstance(graph, DocumentGraph) else {}
     made["layers"] = layered(graph)
     made["states"] = {n: state or "unknown" for n, (state, _) in sorted(states(graph).items())}
     if notes:

@@ -9,22 +9,21 @@ import contextlib
 import json
 import os
 import secrets
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgpack
 
 from ..engine.errors import GraphError, SourceError
 from . import yaml_form
-from .schema import FORMAT, VERSION, Document, checked_document, shown
+from .fields import shown
+from .migrations import MIGRATIONS as MIGRATIONS
+from .migrations import migrated as migrated
+from .schema import VERSION as VERSION
+from .schema import Document, checked_document
 
 MAX_BYTES = 64 * 1024 * 1024
-_DEEPEST = 40  # nesting of the file as a whole; parameters end at schema.MAX_DEPTH
-
-Migration = Callable[[Document], Document]
-MIGRATIONS: dict[int, Migration] = {}
-"""Pure functions by the version they start from; each returns the document in the next version."""
+_DEEPEST = 40  # nesting of the file as a whole; parameters end at fields.MAX_DEPTH
 
 
 def read(path: Path) -> Document:
@@ -40,7 +39,7 @@ def read(path: Path) -> Document:
     spelling = _spelling(path)
     try:
         with path.open("rb") as f:
-            data = f.read(MAX_BYTES + 1)
+            data = _contents(f)
     except OSError as e:
         raise SourceError(f"{path}: cannot be opened: {e.strerror or e}") from e
     if len(data) > MAX_BYTES:
@@ -49,6 +48,14 @@ def read(path: Path) -> Document:
         return decode(data, spelling)
     except GraphError as e:
         raise GraphError(f"{path}: {e}") from None
+
+
+def _contents(f: BinaryIO) -> bytes:
+    """Return what is in a file, up to a little more than is allowed; of a small file no more than it has is held."""
+    made = bytearray()
+    while len(made) <= MAX_BYTES and (part := f.read(1 << 16)):
+        made += part
+    return bytes(made)
 
 
 def write(path: Path, document: Document) -> None:
@@ -86,30 +93,6 @@ def decode(data: bytes, spelling: str) -> Document:
     """Return the document in *data*, brought to today's version, checked, in canonical form."""
     raw = _DECODE[spelling](data)
     return checked_document(migrated(raw))
-
-
-def migrated(
-    document: object, version: int = VERSION, migrations: Mapping[int, Migration] = MIGRATIONS
-) -> Document:
-    """Return *document* as it is written in *version*, step by step from the version it has.
-
-    Raises
-    ------
-    GraphError
-        It is no graph document, or one of a version that is not known.
-    """
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
-        got = shown(document.get("format", "none")) if isinstance(document, dict) else shown(document)
-        raise GraphError(f"this is no graph: wanted a document with format '{FORMAT}', got {got}")
-    at = document.get("version")
-    if not isinstance(at, int) or isinstance(at, bool) or at < 1:
-        raise GraphError(f"version: wanted a whole number from 1, got {shown(at)}")
-    if at > version:
-        raise GraphError(f"written by a newer version (format {shown(at)}, this one reads up to {version})")
-    while at < version:
-        document = {**migrations[at](document), "version": at + 1}
-        at += 1
-    return document
 
 
 def _spelling(path: Path) -> str:

@@ -88,13 +88,16 @@ class Rest:
 
     def plain(self, item: str) -> Any:
         value = self.value
-        if item == "outputs" and isinstance(value, list) and all(isinstance(v, str) for v in value):
-            return [self.uids[n] for n in value]
+        if item == "outputs" and isinstance(value, list):
+            return [self.uids[o] if isinstance(o, str) else self._output(o) for o in value]
         if item == "layout" and isinstance(value, Mapping):
             return {self.uids[n]: at for n, at in value.items()}
         if isinstance(value, list) and value and all(isinstance(v, Mapping) and "name" in v for v in value):
             return {v["name"]: self._entry(v) for v in value}
         return value
+
+    def _output(self, entry: Mapping[str, Any]) -> tuple[str, Uid, str, str]:
+        return entry["name"], self.uids[entry["node"]], entry["port"], entry.get("doc", "")
 
     def _entry(self, entry: Mapping[str, Any]) -> dict[str, Any]:
         made = dict(entry)
@@ -108,12 +111,20 @@ class Rest:
 def rest_written(item: str, value: Any, nodes: Mapping[Uid, Fields]) -> Any:
     """Return a field of the document with names again; what is about nodes that are gone is left out."""
     if item == "outputs" and isinstance(value, list) and all(isinstance(v, tuple) for v in value):
-        return [nodes[uid]["name"] for uid in value if uid in nodes]
+        return [found for entry in value if (found := _output_written(entry, nodes)) is not None]
     if item == "layout" and isinstance(value, Mapping):
         return {nodes[uid]["name"]: at for uid, at in value.items() if uid in nodes}
     if not isinstance(value, dict) or not all(isinstance(v, dict) and "name" in v for v in value.values()):
         return value
     return [e for v in value.values() if (e := _entry_written(v, nodes)) is not None]
+
+
+def _output_written(entry: tuple[Any, ...], nodes: Mapping[Uid, Fields]) -> Any:
+    """Return one output as it is written: a node's name, or an entry with a name of its own."""
+    if len(entry) == 2:
+        return nodes[entry]["name"] if entry in nodes else None
+    name, uid, port, doc = entry
+    return {"name": name, "node": nodes[uid]["name"], "port": port, "doc": doc} if uid in nodes else None
 
 
 def _entry_written(entry: Mapping[str, Any], nodes: Mapping[Uid, Fields]) -> dict[str, Any] | None:

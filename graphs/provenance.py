@@ -201,6 +201,7 @@ def told_graph(graph: Graph, private: bool) -> Graph:
     over what another run made elsewhere.
     """
     made = graph.copy()
+    made.dissolve()
     made.folder = None
     if private:
         made.doc = without_folders(made.doc)

@@ -129,7 +129,7 @@ def decoded(data: bytes) -> Embedded:
     graph = Graph.from_document(told["graph"])
     node = told["output"]["node"]
     _check(node in graph, "output", "a node of the graph", node)
-    return Embedded({**told, "graph": graph.to_document()})
+    return Embedded({**told, "graph": graph.to_document(flat=True)})
 
 
 def _json(data: bytes) -> Any:

@@ -1,35 +1,53 @@
 """What a graph document may hold, checked to the last field before a graph is made of it.
 
 A document is plain data: dicts with text keys, lists, text, numbers, true, false and null. This module
-knows no file format; `format` turns bytes into documents and back.
+knows no file format; `format` turns bytes into documents and back. The page on the format tells each field.
 """
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..engine.errors import GraphError
+from .fields import (
+    MAX_NODES,
+    MAX_TAGS,
+    Check,
+    Where,
+    coordinate,
+    expression,
+    fail,
+    fields,
+    flag,
+    input_name,
+    link,
+    listed,
+    mapping,
+    node_name,
+    number,
+    pack_name,
+    place,
+    port_name,
+    process_name,
+    text,
+    unique,
+    whole,
+)
+from .fields import checked_value as checked_value
+from .fields import choice as choice
+from .fields import shown as shown
+from .fields import split_link as split_link
 
 FORMAT = "lerarlink graph"
 VERSION = 1
 
 Document = dict[str, Any]
-Check = Callable[[Any, str], Any]
 
-# Far beyond what graphs need (series keep a night of 300 lights at some fifteen nodes), and small enough
-# that a hostile file is refused before it fills the memory.
-MAX_NODES = 100_000
-MAX_NAME = 200
-MAX_TEXT = 1_000_000
-MAX_DEPTH = 16
-
-_NODE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
-_PORT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_NAMED = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
-_PROCESS = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
+SAVED = "graph."
+"""Begins the process of a node that stands for a saved graph: ``graph.NAME``."""
+MAX_GRAPH_DEPTH = 6
+_KINDS: tuple[type, ...] = (dict, list, str)
 
 
 def checked_document(document: object) -> Document:
@@ -40,256 +58,246 @@ def checked_document(document: object) -> Document:
     GraphError
         Something is missing, unknown, of the wrong type or out of bounds; says where, what was wanted, what came.
     """
-    made: Document = _fields(document, "the document", _DOCUMENT, needed=("format", "version", "nodes"))
-    _unique([n["name"] for n in made["nodes"]], "nodes")
-    made["nodes"].sort(key=lambda n: n["name"])
-    _check_references(made)
-    return {k: v for k, v in made.items() if k == "nodes" or v not in ([], {}, "")}
+    made: Document = fields(document, "the document", FIELDS["document"], needed=("format", "version", "nodes"))
+    return _whole_graph(made, "")
 
 
-def split_link(text: str) -> tuple[str, str]:
-    """Return node and port (or parameter) of ``node.port``. Names of nodes may hold dots: the last one counts."""
-    node, _, port = text.rpartition(".")
-    return node, port
+def _whole_graph(made: Document, where: str) -> Document:
+    """Return a graph, or one saved in it, whose fields were checked; *where* ends in ': ' or is empty."""
+    nodes = made["nodes"]
+    unique([n["name"] for n in nodes], f"{where}nodes")
+    nodes.sort(key=lambda n: n["name"])
+    _References(made, where).check()
+    return _filled(made, kept="nodes")
 
 
-# -- one function a kind of value --------------------------------------------------------------------
-
-
-def _fail(where: str, wanted: str, got: object) -> GraphError:
-    return GraphError(f"{where}: wanted {wanted}, got {shown(got)}")
-
-
-def shown(value: object, most: int = 60) -> str:
-    """Return *value* as a short text for messages, whatever it is."""
-    if isinstance(value, dict):
-        return f"a mapping of {len(value)} entries"
-    if isinstance(value, list | tuple):
-        return f"a list of {len(value)}"
-    # A long text or number is cut before it is written out: repr of a huge one is slow, or refused.
-    if isinstance(value, str | bytes):
-        return repr(value[:most]) + ("..." if len(value) > most else "")
-    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 200:
-        return "a number of more than 60 digits"
-    return f"{value!r}"[: most * 2]
-
-
-def _text(value: Any, where: str) -> str:
-    if not isinstance(value, str):
-        raise _fail(where, "text", value)
-    if len(value) > MAX_TEXT:
-        raise GraphError(f"{where}: text of at most {MAX_TEXT:,} characters is allowed, got {len(value):,}")
-    try:
-        value.encode("utf-8")
-    except UnicodeEncodeError:
-        raise _fail(where, "text that UTF-8 can write", value) from None
-    return value
-
-
-def _named(pattern: re.Pattern[str], what: str) -> Check:
-    def check(value: Any, where: str) -> str:
-        if not isinstance(value, str) or len(value) > MAX_NAME or not pattern.fullmatch(value):
-            raise _fail(where, f"{what} of at most {MAX_NAME} characters", value)
-        return value
-
-    return check
-
-
-_node_name = _named(_NODE, "a node name (letters, digits, '_', '-', '.', not a digit first)")
-_port_name = _named(_PORT, "a port or parameter name (letters, digits, '_', not a digit first)")
-_input_name = _named(_NAMED, "a name (letters, digits, '_', '-', not a digit first)")
-_process_name = _named(_PROCESS, "the id of a process, such as 'color.linear_fit',")
-
-
-def _link(value: Any, where: str) -> str:
-    if not isinstance(value, str) or "." not in value:
-        raise _fail(where, "'node.port'", value)
-    node, port = split_link(value)
-    return f"{_node_name(node, where)}.{_port_name(port, where)}"
-
-
-def _whole(low: int, high: int) -> Check:
-    def check(value: Any, where: str) -> int:
-        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-            raise _fail(where, f"a whole number from {low} to {high}", value)
-        return int(value)
-
-    return check
-
-
-def _flag(value: Any, where: str) -> bool:
-    if not isinstance(value, bool):
-        raise _fail(where, "true or false", value)
-    return value
-
-
-def _list(of: Check, *, length: int | None = None, most: int = 1_000_000) -> Check:
-    def check(value: Any, where: str) -> list[Any]:
-        if not isinstance(value, list | tuple):
-            raise _fail(where, "a list", value)
-        if length is not None and len(value) != length:
-            raise GraphError(f"{where}: wanted a list of {length}, got {len(value)}")
-        if len(value) > most:
-            raise GraphError(f"{where}: at most {most:,} entries are allowed, got {len(value):,}")
-        return [of(v, f"{where}[{i}]") for i, v in enumerate(value)]
-
-    return check
-
-
-def _mapping(key: Check, of: Check) -> Check:
-    def check(value: Any, where: str) -> dict[str, Any]:
-        if not isinstance(value, Mapping):
-            raise _fail(where, "a mapping", value)
-        if len(value) > MAX_NODES:
-            raise GraphError(f"{where}: at most {MAX_NODES:,} entries are allowed, got {len(value):,}")
-        pairs = [(key(k, f"{where}, a name"), v) for k, v in value.items()]
-        return {k: of(v, f"{where}.{k}") for k, v in sorted(pairs, key=lambda p: p[0])}
-
-    return check
-
-
-def _fields(value: Any, where: str, fields: Mapping[str, Check], needed: Iterable[str]) -> dict[str, Any]:
-    """Return a mapping of known fields only, in the order they are declared."""
-    if not isinstance(value, Mapping):
-        raise _fail(where, "a mapping", value)
-    if unknown := [k for k in value if k not in fields]:
-        raise GraphError(f"{where}: unknown field {shown(unknown[0])}; it may have {', '.join(fields)}")
-    if missing := [k for k in needed if k not in value]:
-        raise GraphError(f"{where}: field '{missing[0]}' is missing")
-    return {k: check(value[k], f"{where}, {k}") for k, check in fields.items() if k in value}
-
-
-def checked_value(value: Any, where: str, depth: int = 0) -> Any:
-    """Return the value of a parameter as plain data, lists for tuples.
-
-    Raises
-    ------
-    GraphError
-        It is not null, true, false, a finite number, text, or a list of these; or lists lie too deep.
-    """
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, str):
-        return _text(value, where)
-    if isinstance(value, int):
-        return _whole(-(2**63), 2**64 - 1)(value, where)
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            raise _fail(where, "a finite number", value)
-        return float(value)
-    if isinstance(value, list | tuple):
-        if depth >= MAX_DEPTH:
-            raise GraphError(f"{where}: lists may lie at most {MAX_DEPTH} deep")
-        return [checked_value(v, where, depth + 1) for v in value]
-    raise _fail(where, "null, true, false, a number, text or a list of these", value)
-
-
-def _coordinate(value: Any, where: str) -> float:
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        raise _fail(where, "a number", value)
-    if not abs(value) <= 1e9:
-        raise _fail(where, "a number within 1e9", value)
-    return float(value)
+def _filled(made: dict[str, Any], kept: str = "") -> dict[str, Any]:
+    """Return *made* without the fields that say nothing."""
+    return {k: v for k, v in made.items() if v or k == kept or not isinstance(v, _KINDS)}
 
 
 # -- the parts of a document ---------------------------------------------------------------------------
 
 
-def _feed(value: Any, where: str) -> str | list[str]:
-    if not isinstance(value, list | tuple):
-        return _link(value, where)
-    if not value:
-        raise GraphError(f"{where}: wanted 'node.port' or a list of them, got an empty list; leave the port out")
-    found: list[str] = _list(_link)(value, where)
-    return found
-
-
-def _node(value: Any, where: str) -> dict[str, Any]:
-    # Errors name the node rather than its place in the file, once it has a name.
-    if isinstance(value, Mapping) and isinstance(value.get("name"), str):
-        where = f"node {shown(value['name'])}"
-    made = _fields(value, where, _NODE_FIELDS, needed=("name", "process", "version"))
-    return {k: v for k, v in made.items() if v != {}}
-
-
-def _input(value: Any, where: str) -> dict[str, Any]:
-    made = _fields(value, where, _INPUT_FIELDS, needed=("name", "node", "param"))
-    return {k: v for k, v in made.items() if v not in (False, "")}
-
-
-def _setting(value: Any, where: str) -> dict[str, Any]:
-    made = _fields(value, where, _SETTING_FIELDS, needed=("name", "sets"))
-    if not made["sets"]:
-        raise GraphError(f"{where}, sets: wanted at least one 'node.param', got an empty list")
-    return {k: v for k, v in made.items() if v != ""}
-
-
-def _format(value: Any, where: str) -> str:
+def _format(value: Any, where: Where) -> str:
     if value != FORMAT:
-        raise _fail(where, repr(FORMAT), value)
+        raise fail(where, repr(FORMAT), value)
     return FORMAT
 
 
-_NODE_FIELDS: dict[str, Check] = {
-    "name": _node_name,
-    "process": _process_name,
-    "version": _whole(0, 1_000_000),
-    "params": _mapping(_port_name, checked_value),
-    "feeds": _mapping(_port_name, _feed),
-    "region": _list(_whole(-(2**31), 2**31), length=4),
+def _feed(value: Any, where: Where) -> str | list[str]:
+    if not isinstance(value, list | tuple):
+        return link(value, where)
+    if not value:
+        raise GraphError(f"{place(where)}: wanted 'node.port' or a list of them, got an empty list; leave the port out")
+    return [link(v, (where, "[", i)) for i, v in enumerate(value)]
+
+
+def _tags(value: Any, where: Where) -> list[str]:
+    found: list[str] = listed(input_name, most=MAX_TAGS)(value, where)
+    return sorted(set(found))
+
+
+def _node(value: Any, where: Where) -> dict[str, Any]:
+    # Errors name the node rather than its place in the file, once it has a name.
+    if type(value) is dict and isinstance(value.get("name"), str):
+        where = ("node", "called", value["name"])
+    made = fields(value, where, FIELDS["node"], needed=("name", "process", "version"))
+    return made if len(made) == 3 else _filled(made)
+
+
+def _input(value: Any, where: Where) -> dict[str, Any]:
+    made = fields(value, where, FIELDS["input"], needed=("name", "node", "param"))
+    return {k: v for k, v in made.items() if v not in (False, "")}
+
+
+def _setting(value: Any, where: Where) -> dict[str, Any]:
+    made = fields(value, where, FIELDS["setting"], needed=("name", "sets"))
+    if not made["sets"]:
+        raise GraphError(f"{place(where)}, sets: wanted at least one 'node.param', got an empty list")
+    return _filled(made)
+
+
+def _output(value: Any, where: Where) -> str | dict[str, Any]:
+    if not isinstance(value, Mapping):
+        return str(node_name(value, where))
+    return _filled(fields(value, where, FIELDS["output"], needed=("name", "node", "port")))
+
+
+def _parameter_link(value: Any, where: Where) -> dict[str, Any]:
+    made = _filled(fields(value, where, FIELDS["parameter link"], needed=("expr",)))
+    clamp = made.get("clamp")
+    if clamp and clamp[0] > clamp[1]:
+        raise fail((where, ", ", "clamp"), "the lower end first", f"{clamp[0]:g}, {clamp[1]:g}")
+    # What is not written means live, and no dead band.
+    return {k: v for k, v in made.items() if (k, v) not in (("mode", "live"), ("deadband", 0.0))}
+
+
+def _pack(value: Any, where: Where) -> dict[str, Any]:
+    made = fields(value, where, FIELDS["pack"], needed=("name", "version", "processes"))
+    if not made["processes"]:
+        raise GraphError(f"{place(where)}, processes: wanted at least one, got an empty list")
+    made["processes"] = sorted(set(made["processes"]))
+    return made
+
+
+def _packs(value: Any, where: Where) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = listed(_pack, most=1000)(value, where)
+    unique([p["name"] for p in found], where)
+    return sorted(found, key=lambda p: str(p["name"]))
+
+
+def _saved_graphs(depth: int) -> Check:
+    """Return the check of the graphs saved in another; *depth* counts how many lie around them."""
+
+    def check(value: Any, where: Where) -> dict[str, Any]:
+        if depth >= MAX_GRAPH_DEPTH:
+            raise GraphError(f"{place(where)}: saved graphs may lie at most {MAX_GRAPH_DEPTH} deep in each other")
+        known = {**FIELDS["saved graph"], "graphs": listed(_saved_graphs(depth + 1), most=1000)}
+        made = fields(value, where, known, needed=("name", "nodes"))
+        return _whole_graph(made, f"graph '{made['name']}', ")
+
+    return check
+
+
+_linked = mapping(port_name, _parameter_link)
+_INSIDE: dict[str, Check] = {
+    "inputs": listed(_input),
+    "settings": listed(_setting),
+    "graphs": listed(_saved_graphs(0), most=1000),
+    "nodes": listed(_node, most=MAX_NODES),
+    "outputs": listed(_output),
+    "layout": mapping(node_name, listed(coordinate, length=2)),
 }
-_INPUT_FIELDS: dict[str, Check] = {
-    "name": _input_name,
-    "node": _node_name,
-    "param": _port_name,
-    "optional": _flag,
-    "doc": _text,
+FIELDS: dict[str, dict[str, Check]] = {
+    "document": {"format": _format, "version": whole(VERSION, VERSION), "doc": text, "packs": _packs, **_INSIDE},
+    "node": {
+        "name": node_name,
+        "process": process_name,
+        "version": whole(0, 1_000_000),
+        "note": text,
+        "tags": _tags,
+        "params": mapping(port_name, checked_value),
+        "links": _linked,
+        "feeds": mapping(port_name, _feed),
+        "region": listed(whole(-(2**31), 2**31), length=4),
+    },
+    "parameter link": {
+        "expr": expression,
+        "unit": text,
+        "mode": choice("live", "frozen"),
+        "clamp": listed(number, length=2),
+        "fallback": expression,
+        "deadband": number,
+    },
+    "input": {"name": input_name, "node": node_name, "param": port_name, "optional": flag, "doc": text},
+    "setting": {"name": input_name, "sets": listed(link), "doc": text},
+    "output": {"name": port_name, "node": node_name, "port": port_name, "doc": text},
+    "saved graph": {"name": port_name, "doc": text, **_INSIDE},
+    "pack": {"name": pack_name, "version": text, "processes": listed(process_name)},
 }
-_SETTING_FIELDS: dict[str, Check] = {"name": _input_name, "sets": _list(_link), "doc": _text}
-_DOCUMENT: dict[str, Check] = {
-    "format": _format,
-    "version": _whole(VERSION, VERSION),
-    "doc": _text,
-    "inputs": _list(_input),
-    "settings": _list(_setting),
-    "nodes": _list(_node, most=MAX_NODES),
-    "outputs": _list(_node_name),
-    "layout": _mapping(_node_name, _list(_coordinate, length=2)),
-}
+"""The fields of each part of a document, in the order in which they are written."""
 
 
 # -- what names what -----------------------------------------------------------------------------------
 
 
-def _unique(names: list[str], where: str) -> None:
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            raise GraphError(f"{where}: the name '{name}' stands there twice")
-        seen.add(name)
+class _References:
+    """Raises GraphError where a name in one graph stands for nothing."""
+
+    def __init__(self, document: Document, where: str) -> None:
+        self.document, self.where = document, where
+        self.nodes = {n["name"]: n for n in document["nodes"]}
+        self.saved = {g["name"]: g for g in document.get("graphs", ())}
+
+    def check(self) -> None:
+        document, where = self.document, self.where
+        unique([g["name"] for g in document.get("graphs", ())], f"{where}graphs")
+        for node in document["nodes"]:
+            if node["process"].startswith(SAVED):
+                self._use(node)
+        self._feeds()
+        self._outputs()
+        for name in document.get("layout", ()):
+            self._known(name, "layout")
+        unique([i["name"] for i in document.get("inputs", ())], f"{where}inputs")
+        for item in document.get("inputs", ()):
+            self._target(item["node"], item["param"], f"input '{item['name']}'", ("inputs",))
+        unique([s["name"] for s in document.get("settings", ())], f"{where}settings")
+        for item in document.get("settings", ()):
+            for target in item["sets"]:
+                self._target(*split_link(target), f"setting '{item['name']}'", ("inputs", "settings"))
+        if where and (linked := next((n for n in document["nodes"] if "links" in n), None)):
+            raise GraphError(f"{where}node '{linked['name']}', links: nodes of saved graphs have no parameter links")
+
+    def _known(self, name: str, at: str) -> None:
+        if name not in self.nodes:
+            raise GraphError(f"{self.where}{at}: there is no node '{name}'")
+
+    def _feeds(self) -> None:
+        nodes, saved = self.nodes, bool(self.saved)
+        for node in self.document["nodes"]:
+            if "feeds" not in node:
+                continue
+            for port, feed in node["feeds"].items():
+                for source in (feed,) if isinstance(feed, str) else feed:
+                    name, _, output = source.rpartition(".")
+                    if saved or name not in nodes:
+                        at = f"node '{node['name']}', feeds.{port}"
+                        self._known(name, at)
+                        self._port(name, output, at)
+
+    def _use(self, node: Document) -> None:
+        """Check a node that stands for a saved graph."""
+        at = f"{self.where}node '{node['name']}'"
+        name = node["process"].removeprefix(SAVED)
+        if name not in self.saved:
+            raise GraphError(f"{at}: there is no saved graph '{name}'; there are {_names(self.saved)}")
+        if node["version"] != VERSION or "region" in node:
+            wrong = "region" if "region" in node else f"version {node['version']}"
+            raise GraphError(f"{at}: a saved graph has version {VERSION} and no region, got {wrong}")
+        inputs, settings = (_named(self.saved[name].get(k, ())) for k in ("inputs", "settings"))
+        for field, may in (("params", {**inputs, **settings}), ("links", settings), ("feeds", inputs)):
+            for port in node.get(field, ()):
+                if port not in may:
+                    raise GraphError(f"{at}, {field}: graph '{name}' has no '{port}'; it has {_names(may)}")
+        if both := sorted(set(node.get("params", ())) & set(node.get("feeds", ()))):
+            raise GraphError(f"{at}: '{both[0]}' is given both a file and a link")
+
+    def _port(self, node: str, port: str, at: str) -> None:
+        """Check that a saved graph has the output *port*; ports of processes are known to the processes."""
+        if (saved := self._saved(node)) and port not in (has := outputs_of(saved)):
+            raise GraphError(f"{self.where}{at}: graph '{saved['name']}' has no output '{port}'; it has {_names(has)}")
+
+    def _target(self, node: str, param: str, at: str, may: Iterable[str]) -> None:
+        self._known(node, at)
+        if saved := self._saved(node):
+            has = [e["name"] for field in may for e in saved.get(field, ())]
+            if param not in has:
+                raise GraphError(f"{self.where}{at}: graph '{saved['name']}' has no '{param}'; it has {_names(has)}")
+
+    def _saved(self, node: str) -> Document | None:
+        process: str = self.nodes[node]["process"]
+        return self.saved[process.removeprefix(SAVED)] if process.startswith(SAVED) else None
+
+    def _outputs(self) -> None:
+        given = self.document.get("outputs", ())
+        unique([o if isinstance(o, str) else o["name"] for o in given], f"{self.where}outputs")
+        for item in given:
+            name = item if isinstance(item, str) else item["node"]
+            self._known(name, "outputs")
+            if not isinstance(item, str):
+                self._port(name, item["port"], f"output '{item['name']}'")
 
 
-def _check_references(document: Document) -> None:
-    """Raise GraphError where a name stands for nothing."""
-    nodes = {n["name"] for n in document["nodes"]}
+def outputs_of(saved: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """Return the named outputs of a saved graph: name -> node and port."""
+    return {o["name"]: (o["node"], o["port"]) for o in saved.get("outputs", ()) if not isinstance(o, str)}
 
-    def known(name: str, where: str) -> None:
-        if name not in nodes:
-            raise GraphError(f"{where}: there is no node '{name}'")
 
-    for node in document["nodes"]:
-        for port, feed in node.get("feeds", {}).items():
-            for link in [feed] if isinstance(feed, str) else feed:
-                known(split_link(link)[0], f"node '{node['name']}', feeds.{port}")
-    _unique(document.get("outputs", []), "outputs")
-    for name in document.get("outputs", []):
-        known(name, "outputs")
-    for name in document.get("layout", {}):
-        known(name, "layout")
-    _unique([i["name"] for i in document.get("inputs", [])], "inputs")
-    for item in document.get("inputs", []):
-        known(item["node"], f"input '{item['name']}'")
-    _unique([s["name"] for s in document.get("settings", [])], "settings")
-    for item in document.get("settings", []):
-        for target in item["sets"]:
-            known(split_link(target)[0], f"setting '{item['name']}'")
+def _named(entries: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    return {e["name"]: e for e in entries}
+
+
+def _names(of: Iterable[str]) -> str:
+    return ", ".join(f"'{n}'" for n in of) or "none"

@@ -80,7 +80,9 @@ def run_demo(
     figures = judged(session, truth, out / "masters")
     made = sorted(p for p in map(Path, report.written) if p.parent == out)
     picture = next(p for p in made if p.suffix == ".png")
-    written = [graph.save(out / f"night.{suffix}") or out / f"night.{suffix}" for suffix in ("lerar", "yaml")]
+    graphs = [out / "night.lerar", out / "night.yaml"]
+    for path in graphs:
+        graph.save(path)
     page = out / "report.html"
     write_report(
         page,
@@ -93,7 +95,7 @@ def run_demo(
     )
     masters = sorted(p for p in map(Path, report.written) if p.parent != out)
     return DemoResult(
-        files=(*made, *masters, *written, page, out / "masters" / "report.html"),
+        files=(*made, *masters, *graphs, page, out / "masters" / "report.html"),
         figures=figures,
         frames=sum(len(files) for _, _, files in os.walk(night / FRAMES)),
         simulated=simulated - start,
@@ -135,7 +137,7 @@ def _finish(graph: Graph, out: Path) -> None:
             graph.set(name, "shadows_clipping", -1.6)
             graph.set(name, "target_background", 0.16)
         elif graph.spec(name).process == "color.lrgb_combination":
-            graph.set(name, "saturation", 0.35)
+            graph.set(name, "saturation", 0.28)
 
 
 def _stacks(graph: Graph) -> set[str]:
@@ -192,9 +194,10 @@ def _table(figures: dict[str, Figures]) -> tuple[tuple[str, ...], list[tuple[str
 def _tables(figures: dict[str, Figures]) -> list[Table]:
     head, rows = _table(figures)
     note = (
-        "Every star, hot pixel and satellite of the night is known, so each master is compared with what perfect frames "
-        "would have given, at its own sharpness. Electrons are those of one exposure. A mark ! stands where a figure "
-        "misses what is wanted of frames of any size by more than chance explains."
+        "Every star, hot pixel and satellite of the night is known, so each master is compared with what perfect "
+        "frames would have given, at its own sharpness. Electrons are those of one exposure. What is wanted is meant "
+        "for 16 lights a filter of 4096 x 3072 pixels; a mark ! stands where a figure misses it by more than chance "
+        "explains."
     )
     return [Table("Masters against the truth", head, rows, note)]
 
@@ -222,9 +225,9 @@ def _before(truth: NightTruth, session: Session, out: Path) -> list[Picture]:
     from ..graphs.document import Graph
     from .simulate.night import FRAMES
 
-    used = truth.lights
+    stack = session.job.stacks.stacks[0]
+    used = [truth.light(path) for path in stack.paths]
     light = next((one for one in used if one.trails), used[0])
-    stack = next(s for s in session.job.stacks.stacks if Path(light.file).name in {Path(p).name for p in s.paths})
     g = Graph()
     shown = (
         (out / "night" / FRAMES / light.file, f"A raw light: {light.file}"),

@@ -227,8 +227,8 @@ class _Comparison:
 
     def _translated(self, field: str, value: Any) -> Any:
         """Return a field of *a* with nodes called as in *b*."""
-        if field == "outputs" and isinstance(value, list) and not _named(value):
-            return [self.pairs.get(n) for n in value]
+        if field == "outputs" and isinstance(value, str):
+            return self.pairs.get(value)
         if isinstance(value, list):
             return [self._translated(field, v) for v in value]
         if not isinstance(value, Mapping):

@@ -13,6 +13,7 @@ from ...engine.errors import UnknownProcessError
 from ...engine.params import Spec
 from ..document import Graph
 from ..schema import Document
+from ..subgraph import expanded
 
 Specs = Mapping[str, Spec]
 _NONE: Mapping[str, Any] = {}
@@ -60,7 +61,8 @@ class Side:
     def of(cls, graph: Graph | Document, folder: str | None = None, title: str = "") -> Side:
         """Return the side of a graph, or of a checked document that lies in *folder*."""
         if isinstance(graph, Graph):
-            return cls.of(graph.to_document(), graph.folder or folder, title)
+            return cls.of(graph.to_document(flat=True), graph.folder or folder, title)
+        graph = expanded(graph)
         nodes = {n["name"]: n for n in graph["nodes"]}
         return cls(nodes, {k: v for k, v in graph.items() if k != "nodes"}, folder or "", title)
 

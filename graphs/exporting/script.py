@@ -18,8 +18,8 @@ _WIDE = 110
 _TAKEN = {"g", "ll", "Path", "Input", "Setting", "Link", "NodeSpec", "build"}
 # Words of Graph.add that are no parameters.
 _OF_ADD = {"name", MASK, "region", "self"}
-_FIELDS = {"format", "version", "doc", "inputs", "settings", "nodes", "outputs", "layout"}
-_NODE_FIELDS = {"name", "process", "version", "params", "feeds", "region"}
+_FIELDS = {"format", "version", "doc", "packs", "inputs", "settings", "nodes", "outputs", "layout"}
+_NODE_FIELDS = {"name", "process", "version", "note", "tags", "params", "feeds", "region"}
 
 
 def to_script(graph: Graph, folder: str | os.PathLike[str] | None = None) -> str:
@@ -40,7 +40,7 @@ def to_script(graph: Graph, folder: str | os.PathLike[str] | None = None) -> str
     GraphError
         Links run in a circle or from nowhere, or the document holds what a program could not say.
     """
-    document = graph.to_document()
+    document = graph.to_document(flat=True)
     _check_fields(document)
     writer = _Writer(graph)
     lines = [writer.node(name) for name in graph.order()]
@@ -183,7 +183,23 @@ def _settings(graph: Graph) -> list[str]:
 def _rest(graph: Graph) -> list[str]:
     outputs = [f"    g.outputs = {_literal(graph.outputs)}"] if graph.outputs else []
     places = "".join(f"\n        {_literal(name)}: {place!r}," for name, place in graph.layout.items())
-    return [*outputs, *([f"    g.layout = {{{places}\n    }}"] if places else [])]
+    return [*outputs, *_said(graph), *([f"    g.layout = {{{places}\n    }}"] if places else [])]
+
+
+def _said(graph: Graph) -> list[str]:
+    """Return named outputs, the packs that the graph was made with, notes and tags."""
+    found = []
+    for output in graph.named_outputs.values():
+        words = {"name": _literal(output.name), "node": _literal(output.node), "port": _literal(output.port)}
+        words |= {"doc": _literal(output.doc)} if output.doc else {}
+        line = f"    g.named_outputs[{_literal(output.name)}] = "
+        found.append(line + _call("NamedOutput", [], words, len(line)))
+    for pack in graph.packs.values():
+        line = f"    g.packs[{_literal(pack.name)}] = "
+        words = {"name": _literal(pack.name), "version": _literal(pack.version), "processes": _literal(pack.processes)}
+        found.append(line + _call("Pack", [], words, len(line)))
+    found += [f"    g.notes[{_literal(n)}] = {_literal(note)}" for n, note in graph.notes.items()]
+    return found + [f"    g.tags[{_literal(n)}] = {_literal(tags)}" for n, tags in graph.tags.items()]
 
 
 def _folder(graph: Graph, folder: str | os.PathLike[str] | None) -> list[str]:
@@ -207,7 +223,7 @@ def _imports(whole: str, folder: list[str]) -> list[str]:
     engine = [n for n in ("Link", "NodeSpec") if f"{n}(" in whole]
     lines += [f"from lerarlink.engine.graph import {', '.join(engine)}"] if engine else []
     lines += ["from lerarlink.engine.region import Box"] if "Box(" in whole else []
-    graphs = [n for n in ("Input", "Setting") if f"= {n}(" in whole]
+    graphs = [n for n in ("Input", "NamedOutput", "Pack", "Setting") if f"= {n}(" in whole]
     lines += [f"from lerarlink.graphs.document import {', '.join(graphs)}"] if graphs else []
     return lines
 

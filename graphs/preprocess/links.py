@@ -93,12 +93,12 @@ _SHOW: dict[str, Callable[[Matching], str]] = {
 # -- links of a graph -------------------------------------------------------------------------------
 
 _READERS = {"io.read_series": "paths", "io.read_image": "path"}
-_CALIBRATION = "calibration.image_calibration"
+CALIBRATION = "calibration.image_calibration"
 
 
 def files_of(graph: Graph) -> list[str]:
     """Return all files that *graph* reads, each once."""
-    return list(dict.fromkeys(path for node in graph for path in _paths(graph, node)))
+    return list(dict.fromkeys(path for node in graph for path in paths_of(graph, node)))
 
 
 def matching_of(graph: Graph, records: Mapping[str, FrameRecord], rules: Rules | None = None) -> Matching:
@@ -108,23 +108,24 @@ def matching_of(graph: Graph, records: Mapping[str, FrameRecord], rules: Rules |
     unresolved, with the nearest of the frames that the graph reads.
     """
     rules = rules or Rules()
-    groups = _groups(graph, records)
+    groups = groups_read(graph, records)
     links = [link for node, group in groups.items() for link in _of_group(graph, node, group, groups, rules)]
     left_out = [LeftOut(p, "its header cannot be read") for p in files_of(graph) if p not in records]
     return Matching(rules=rules, groups=tuple(groups.values()), links=tuple(links), left_out=tuple(left_out))
 
 
-def _paths(graph: Graph, node: str) -> tuple[str, ...]:
+def paths_of(graph: Graph, node: str) -> tuple[str, ...]:
+    """Return the files that a reading node reads; none for other nodes."""
     spec = graph.spec(node)
     value = spec.params.get(_READERS.get(spec.process, ""), ())
     return (value,) if isinstance(value, str) else tuple(value)
 
 
-def _groups(graph: Graph, records: Mapping[str, FrameRecord]) -> dict[str, Group]:
+def groups_read(graph: Graph, records: Mapping[str, FrameRecord]) -> dict[str, Group]:
     """Return the frames that each reading node reads, in the order of groups; told as their first frame is."""
     found = {}
     for node in graph:
-        read = [records[p] for p in _paths(graph, node) if p in records]
+        read = [records[p] for p in paths_of(graph, node) if p in records]
         if read:
             found[node] = replace(Group.of(read), name=node)
     titles = {id(g.first): g for g in named(list(found.values()))}
@@ -136,8 +137,8 @@ def _groups(graph: Graph, records: Mapping[str, FrameRecord]) -> dict[str, Group
 def _of_group(
     graph: Graph, node: str, group: Group, groups: Mapping[str, Group], rules: Rules
 ) -> Iterator[FrameLink]:
-    fed = _calibrations(graph).get(node, {})
-    sources = {_role(port, group): groups[reader] for port, reader in fed.items() if reader in groups}
+    fed = calibrations(graph).get(node, {})
+    sources = {role_at(port, group): groups[reader] for port, reader in fed.items() if reader in groups}
     expected = {link.role: link for link in links_of(group, list(groups.values()), rules)}
     for role, link in expected.items():
         source = sources.get(role)
@@ -163,26 +164,28 @@ def _judged(target: Group, source: Group, role: Role, rules: Rules) -> str:
     return f"although {told}: {source.count}"
 
 
-def _role(port: str, target: Group) -> Role:
+def role_at(port: str, target: Group) -> Role:
+    """Return what is wanted at *port* of the calibration of *target*."""
     roles: dict[str, Role] = {"dark": "darkflat" if target.kind == "flat" else "dark", "bias": "bias", "flat": "flat"}
     return roles[port]
 
 
-def _calibrations(graph: Graph) -> dict[str, dict[str, str]]:
+def calibrations(graph: Graph) -> dict[str, dict[str, str]]:
     """Return for each reading node whose frames are calibrated, by which reading nodes: port -> node."""
     found: dict[str, dict[str, str]] = {}
     for node in graph:
-        if graph.spec(node).process != _CALIBRATION:
+        if graph.spec(node).process != CALIBRATION:
             continue
-        readers = {port: _reader(graph, walk.each(feed)) for port, feed in graph.feeds(node).items()}
+        readers = {port: reader_of(graph, feed) for port, feed in graph.feeds(node).items()}
         target = readers.pop("image", None)
         if target is not None:
             found.setdefault(target, {}).update({p: r for p, r in readers.items() if r is not None})
     return found
 
 
-def _reader(graph: Graph, links: Iterable[Link]) -> str | None:
-    """Return the node that reads what comes in by *links*, going up by the first image input of each node."""
+def reader_of(graph: Graph, feed: Link | tuple[Link, ...]) -> str | None:
+    """Return the node that reads what comes in by *feed*, going up by the first image input of each node."""
+    links: Iterable[Link] = walk.each(feed)
     seen: set[str] = set()
     while link := next(iter(links), None):
         node = link.node

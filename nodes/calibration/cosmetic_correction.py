@@ -46,11 +46,13 @@ class CosmeticCorrection(Composite, id="calibration.cosmetic_correction"):
     )
     hot_auto_check: bool = param(default=False, doc="replace pixels brighter than their neighbours explain")
     hot_auto_value: float = param(
-        default=3.0, low=0.0, high=50.0, usual=(2.0, 20.0), unit="sigma", doc="how many average deviations above its neighbours is hot"
+        default=3.0, low=0.0, high=50.0, usual=(2.0, 20.0), unit="sigma",
+        doc="how many average deviations above its neighbours is hot",
     )
     cold_auto_check: bool = param(default=False, doc="replace pixels darker than their neighbours explain")
     cold_auto_value: float = param(
-        default=3.0, low=0.0, high=50.0, usual=(2.0, 20.0), unit="sigma", doc="how many average deviations below its neighbours is cold"
+        default=3.0, low=0.0, high=50.0, usual=(2.0, 20.0), unit="sigma",
+        doc="how many average deviations below its neighbours is cold",
     )
     defect_list: tuple[Defect, ...] = param(
         default=(),

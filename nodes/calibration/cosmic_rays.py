@@ -34,13 +34,15 @@ class CosmicRays(Process, id="calibration.cosmic_rays"):
     edge = "missing"
 
     sig_clip: float = param(
-        default=4.5, low=0.1, high=100.0, usual=(3.0, 20.0), unit="sigma", doc="significance of the Laplacian of a cosmic ray"
+        default=4.5, low=0.1, high=100.0, usual=(3.0, 20.0), unit="sigma",
+        doc="significance of the Laplacian of a cosmic ray",
     )
     sig_frac: float = param(
         default=0.3, low=0.01, high=1.0, doc="the share of that significance which a neighbour must have"
     )
     obj_lim: float = param(
-        default=5.0, low=0.0, high=1000.0, usual=(1.0, 20.0), doc="how many times sharper than the structure of the image"
+        default=5.0, low=0.0, high=1000.0, usual=(1.0, 20.0),
+        doc="how many times sharper than the structure of the image",
     )
     gain: float = param(default=1.0, low=1e-4, high=1e4, unit="e-/DN", doc="electrons per data number")
     read_noise: float = param(default=6.5, low=0.01, high=1e4, unit="e-", doc="read noise")

@@ -26,11 +26,13 @@ class ReplaceOutliers(Process, id="calibration.replace_outliers"):
 
     hot_auto_check: bool = param(default=True, doc="replace hot pixels")
     hot_auto_value: float = param(
-        default=3.0, low=0.0, high=50.0, usual=(2.0, 20.0), unit="sigma", doc="how many average deviations above its neighbours is hot"
+        default=3.0, low=0.0, high=50.0, usual=(2.0, 20.0), unit="sigma",
+        doc="how many average deviations above its neighbours is hot",
     )
     cold_auto_check: bool = param(default=True, doc="replace cold pixels")
     cold_auto_value: float = param(
-        default=3.0, low=0.0, high=50.0, usual=(2.0, 20.0), unit="sigma", doc="how many average deviations below its neighbours is cold"
+        default=3.0, low=0.0, high=50.0, usual=(2.0, 20.0), unit="sigma",
+        doc="how many average deviations below its neighbours is cold",
     )
     cfa: bool | None = param(default=None, doc="neighbours of the same filter colour only; none: as the image says")
     amount: float = param(default=1.0, low=0.0, high=1.0, doc="share of the replacement in the result")

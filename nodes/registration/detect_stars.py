@@ -72,7 +72,8 @@ class DetectStars(Process, id="registration.detect_stars", version=2):
         default=5, low=4, high=7, doc="stars are measured within 2^(layers-1) px of their peak; FWHM up to half of it"
     )
     threshold: float = param(
-        default=5.0, low=1.0, high=1000.0, usual=(2.0, 100.0), unit="sigma", doc="least height of a star in the smoothed image"
+        default=5.0, low=1.0, high=1000.0, usual=(2.0, 100.0), unit="sigma",
+        doc="least height of a star in the smoothed image",
     )
     smoothing: float = param(
         default=0.0,

@@ -70,7 +70,8 @@ class MatchStars(Process, id="registration.match_stars", version=2):
     maskable = False
 
     tolerance: float = param(
-        default=2.0, low=0.1, high=50.0, usual=(0.5, 10.0), unit="px", doc="how far a star may lie from where the map puts it"
+        default=2.0, low=0.1, high=50.0, usual=(0.5, 10.0), unit="px",
+        doc="how far a star may lie from where the map puts it",
     )
     max_stars: int = param(
         default=1500, low=10, high=20000, doc="of how many of the brightest stars triangles are built at most"

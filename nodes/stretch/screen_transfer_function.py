@@ -28,7 +28,8 @@ class ScreenTransferFunction(Process, id="stretch.screen_transfer_function", ver
     outputs = (Port("display", "display", doc="one row of stretch parameters for each channel"),)
 
     shadows_clipping: float = param(
-        default=-2.8, low=-10.0, high=10.0, usual=(-5.0, -1.0), unit="sigma", doc="where shadows are clipped, from the median"
+        default=-2.8, low=-10.0, high=10.0, usual=(-5.0, -1.0), unit="sigma",
+        doc="where shadows are clipped, from the median",
     )
     target_background: float = param(
         default=0.25, low=0.0, high=1.0, usual=(0.05, 0.5), doc="brightness the median is brought to"

@@ -268,7 +268,8 @@ def test_inputs_that_were_not_given_are_told_unless_it_is_a_template() -> None:
         "lum": Input(name="lum", node="l", param="path", optional=True),
     }
     assert check(g, template=True) == []
-    wanted = Problem("r", "input 'red' is not given (parameter 'path' of node 'r')", "give it a file: red=PATH")
+    message = "input 'red' is not given (parameter 'path' of node 'r')"
+    wanted = Problem("r", message, "give it a file: red=PATH", "G07", "path")
     assert check(g) == [wanted]
     assert str(wanted) == f"{wanted.message}; {wanted.cure}"
     g.bind("red", "x.fits")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,11 @@ from lerarlink.engine.errors import GraphError, ParameterError, SourceError, Unk
 from lerarlink.engine.graph import Link, NodeSpec
 from lerarlink.engine.region import Box
 from lerarlink.graphs import format as file_format
-from lerarlink.graphs.document import Input, Setting
-from lerarlink.graphs.schema import checked_document
+from lerarlink.graphs import packs
+from lerarlink.graphs.diff.changes import diff
+from lerarlink.graphs.document import Input, NamedOutput, Pack, ParameterLink, Setting
+from lerarlink.graphs.migrations import everywhere
+from lerarlink.graphs.schema import FIELDS, checked_document
 
 SAMPLES = Path(__file__).parent / "samples"
 SUFFIXES = (".lerar", ".yaml", ".json")
@@ -41,6 +45,17 @@ scalars = (
     | st.sampled_from(["a\nb", "a\nb\n\n c", "a\nb\n", "\na", " a\nb", "a \nb", "a\n- b: c #", "---\n..."])
 )
 values = st.recursive(scalars, lambda inner: st.lists(inner, max_size=4).map(tuple), max_leaves=8)
+
+
+parameter_links = st.builds(
+    ParameterLink,
+    expr=st.sampled_from(["a.b + 2", "clamp(sky.bg.median, 0, 1)"]),
+    unit=st.sampled_from(["", "px"]),
+    mode=st.sampled_from(["live", "frozen"]),
+    clamp=st.none() | st.just((-1.0, 2.5)),
+    fallback=st.sampled_from(["", "0.5"]),
+    deadband=st.sampled_from([0.0, 0.25]),
+)
 
 
 @st.composite
@@ -65,6 +80,13 @@ def graphs(draw: Any) -> Graph:
     g.outputs = draw(st.lists(st.sampled_from(nodes), unique=True))
     g.layout = draw(st.dictionaries(st.sampled_from(nodes), st.tuples(st.floats(-1e9, 1e9), st.floats(-1e9, 1e9))))
     g.doc = draw(texts)
+    g.notes = draw(st.dictionaries(st.sampled_from(nodes), texts.filter(bool), max_size=2))
+    g.tags = draw(st.dictionaries(st.sampled_from(nodes), st.sampled_from([("a", "b"), ("allow-W01",)]), max_size=2))
+    for name in draw(st.lists(st.sampled_from(["early_end", "late_end"]), unique=True)):
+        g.named_outputs[name] = NamedOutput(name=name, node=draw(st.sampled_from(nodes)), port="image", doc=draw(texts))
+    g.parameter_links = draw(st.dictionaries(st.tuples(st.sampled_from(nodes), ports), parameter_links, max_size=2))
+    if any(g.spec(n).process == "future.thing" for n in g) and draw(st.booleans()):
+        g.packs["future-pack"] = Pack("future-pack", draw(texts), ("future.thing",))
     for name in draw(st.lists(st.sampled_from(["red", "L-1", "_x"]), unique=True)):
         g.inputs[name] = Input(name=name, node=nodes[0], param="path", optional=draw(st.booleans()), doc=draw(texts))
         g.settings[name] = Setting(name=name, sets=((nodes[-1], "k"), (nodes[0], "path")), doc=draw(texts))
@@ -74,7 +96,8 @@ def graphs(draw: Any) -> Graph:
 def parts(g: Graph) -> Any:
     """Return everything that a graph is made of."""
     nodes = {n: (g.spec(n), g.feeds(n)) for n in g}
-    return nodes, g.outputs, g.layout, g.doc, g.inputs, g.settings
+    said = g.notes, g.tags, g.named_outputs, g.parameter_links, g.packs
+    return nodes, g.outputs, g.layout, g.doc, g.inputs, g.settings, said
 
 
 @given(graphs())
@@ -111,6 +134,8 @@ def test_the_order_of_building_is_not_in_the_file(g: Graph, random: Any) -> None
             shuffled.link(feed, name, port)
     shuffled.outputs, shuffled.layout, shuffled.doc = g.outputs, g.layout, g.doc
     shuffled.inputs, shuffled.settings = g.inputs, g.settings
+    shuffled.notes, shuffled.tags, shuffled.packs = g.notes, g.tags, g.packs
+    shuffled.named_outputs, shuffled.parameter_links = g.named_outputs, g.parameter_links
     assert list(shuffled.to_document().items()) == list(g.to_document().items())
 
 
@@ -144,6 +169,30 @@ def test_what_is_loaded_has_the_same_keys_and_pixels(suffix: str, picture: Path,
     first = (tmp_path / f"g{suffix}").read_bytes()
     back.save(tmp_path / f"g{suffix}")
     assert (tmp_path / f"g{suffix}").read_bytes() == first
+
+
+steps = st.lists(
+    st.sampled_from([("Invert", {}), ("Crop", {"left": 1}), ("Clip", {"high": 0.75}), ("Clip", {"low": 1e-7}),
+                     ("HistogramTransformation", {"midtones": 0.1 + 0.2})]),
+    min_size=1, max_size=6,
+)  # fmt: skip
+
+
+@given(steps)
+@settings(deadline=None, max_examples=15)
+def test_all_spellings_of_a_graph_have_the_same_keys(made: Any) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "sky.fits"
+        fits.PrimaryHDU(np.ones((8, 30), np.float32)).writeto(path)
+        g = Graph()
+        node = g.add("ReadImage", name="n0", path=str(path))
+        for i, (process, params) in enumerate(made, 1):
+            node = g.add(process, name=f"n{i}", image=node, **params)
+        wanted = [g[n].image.key for n in g]
+        for spelling in ("msgpack", "yaml", "json"):
+            data = file_format.encode(g.to_document(), spelling)
+            back = Graph.from_document(file_format.decode(data, spelling))
+            assert [back[n].image.key for n in sorted(g)] == wanted
 
 
 def test_relative_paths_name_the_same_file_wherever_the_graph_is_saved(
@@ -218,6 +267,83 @@ def test_unknown_processes_keep_their_parameters_and_say_so_when_used(tmp_path: 
         back.spec("a").build()
 
 
+def test_unknown_processes_are_compared_like_others(tmp_path: Path) -> None:
+    def graph(k: Any) -> Graph:
+        g = Graph()
+        g.insert(NodeSpec(name="a", process="future.thing", version=7, params={"k": k}), {})
+        g.add("Invert", name="b")
+        g.link(Link("a", "far"), "b", "image")
+        return g
+
+    graph(1.5).save(tmp_path / "g.yaml")
+    found = diff(Graph.load(tmp_path / "g.yaml"), graph(2))
+    assert [(c.kind, c.node, c.item, c.before, c.after) for c in found.changes] == [("retuned", "a", "k", 1.5, 2)]
+    assert found.affected == ("b",)
+    assert not diff(Graph.load(tmp_path / "g.yaml"), graph(1.5))
+
+
+def test_packs_are_pinned_until_the_graph_takes_more_from_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    index = {"stars.find": "starpack.stars.find", "stars.remove": "starpack.stars.remove", "math.invert": packs._OWN}
+    monkeypatch.setattr(packs.registry, "index", lambda: index)
+    monkeypatch.setattr(packs, "_distributions", lambda: {"starpack": ("star-pack", "2.0")})
+    g = Graph()
+    g.insert(NodeSpec(name="a", process="stars.find", version=1), {})
+    told = {"name": "star-pack", "version": "2.0", "processes": ["stars.find"]}
+    assert g.to_document()["packs"] == [told]
+    g.packs = {"star-pack": Pack("star-pack", "1.0", ("stars.find", "stars.gone"))}
+    assert g.to_document()["packs"] == [{**told, "version": "1.0"}]
+    g.insert(NodeSpec(name="b", process="stars.remove", version=1), {})
+    assert g.to_document()["packs"] == [{**told, "processes": ["stars.find", "stars.remove"]}]
+    g.remove("a")
+    g.remove("b")
+    assert "packs" not in g.to_document()
+
+
+def test_graphs_with_parameter_links_are_kept_and_not_run() -> None:
+    g = chain("x.fits")
+    g.parameter_links["part", "left"] = ParameterLink(expr="image.width / 10", clamp=(0, 9))
+    back = Graph.from_document(g.to_document())
+    assert parts(back) == parts(g)
+    with pytest.raises(GraphError, match=r"node 'part': parameter 'left' follows '= image\.width / 10'"):
+        back.run(["end"])
+    with pytest.raises(GraphError, match="follows no parameter links"):
+        back["end"].compute()
+    assert back.order(["image"]) == ["image"]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_files_with_every_field_of_version_1_load_for_ever(suffix: str) -> None:
+    """Written when format 1 was frozen; never to be written again."""
+    path = SAMPLES / f"version-1-full{suffix}"
+    document = file_format.read(path)
+    spelling = {".lerar": "msgpack"}.get(suffix, suffix[1:])
+    assert file_format.encode(document, spelling) == path.read_bytes()
+    assert list(document) == list(FIELDS["document"])
+    assert {field for node in document["nodes"] for field in node} == set(FIELDS["node"])
+    assert document["packs"] == [{"name": "lerar-stars", "version": "2.1", "processes": ["stars.remove"]}]
+    g = Graph.load(path)
+    assert sorted(g) == ["end", "image", "odd", "use.cut", "use.deep.turned"]
+    assert g.feeds("use.cut") == {"image": Link("image", "image")}
+    assert g.feeds("use.deep.turned") == {"image": Link("use.cut", "image")}
+    assert g.spec("use.cut").params == {"left": 7, "right": 7}
+    assert g.feeds("end") == {"image": Link("use.deep.turned", "image"), "mask": Link("odd", "image")}
+    assert g.spec("odd") == NodeSpec(
+        name="odd", process="stars.remove", version=3, region=Box(0, 0, 9, 9),
+        params={"list": (1, 1.0, True, "1", None, (-2.5e-7,)), "text": "é\n"},
+    )  # fmt: skip
+    assert g.parameter_links == {
+        ("end", "high"): ParameterLink(expr="sky.bg.median * 4", unit="ADU", mode="frozen", clamp=(0.0, 1.0),
+                                       fallback="1", deadband=0.5),
+    }  # fmt: skip
+    assert g.inputs == {"sky": Input(name="sky", node="image", param="path", optional=True, doc="the light")}
+    assert g.settings == {"edge": Setting(name="edge", sets=(("use.cut", "left"), ("use.cut", "right")), doc="border")}
+    assert g.outputs == ["end"]
+    assert g.named_outputs == {"early": NamedOutput(name="early", node="use.cut", port="image", doc="before the turn")}
+    assert (g.notes, g.tags) == ({"end": "why\nso"}, {"end": ("allow-W04", "night")})
+    assert (g.layout, g.doc) == ({"end": (10.0, -2.5)}, "every field")
+    assert g.to_document() == document
+
+
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_files_of_version_1_load_for_ever(suffix: str) -> None:
     g = Graph.load(SAMPLES / f"version-1{suffix}")
@@ -246,6 +372,21 @@ def test_old_documents_are_brought_up_step_by_step() -> None:
     assert old["version"] == 1
     with pytest.raises(GraphError, match=r"written by a newer version \(format 5, this one reads up to 3\)"):
         file_format.migrated({**old, "version": 5}, 3, {})
+
+
+def test_a_step_reaches_saved_graphs_and_documents_that_break_its_rules_are_refused() -> None:
+    @everywhere
+    def renamed(document: dict[str, Any]) -> dict[str, Any]:
+        return {**document, "nodes": [{**n, "process": n["kind"]} for n in document["nodes"]]}
+
+    inner = {"name": "g", "nodes": [{"kind": "c.d"}]}
+    old = {"format": "lerarlink graph", "version": 1, "nodes": [{"kind": "a.b"}], "graphs": [inner]}
+    new = file_format.migrated(old, 2, {1: renamed})
+    assert new["graphs"][0]["nodes"] == [{"kind": "c.d", "process": "c.d"}]
+    with pytest.raises(GraphError, match="the document breaks a rule of format 1: KeyError: 'kind'"):
+        file_format.migrated({**old, "nodes": [{}]}, 2, {1: renamed})
+    with pytest.raises(GraphError, match="breaks a rule of format 1"):
+        file_format.migrated({**old, "graphs": 3}, 2, {1: renamed})
 
 
 def test_the_table_of_migrations_is_complete() -> None:

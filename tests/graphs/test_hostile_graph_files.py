@@ -27,6 +27,9 @@ GOOD = json.loads((SAMPLES / "version-1.json").read_text("utf-8"))
 BYTES = (SAMPLES / "version-1.lerar").read_bytes()
 
 
+GOOD_YAML = {s: file_format.read(SAMPLES / f"{s}.yaml") for s in ("version-1", "version-1-full")}
+
+
 def refused(path: Path, data: bytes, why: str) -> None:
     path.write_bytes(data)
     with pytest.raises(GraphError, match=why) as caught:
@@ -58,6 +61,7 @@ def without(field: str) -> Any:
     return lambda document: document["nodes"][1].pop(field)
 
 
+PACK = {"name": "p", "version": "1", "processes": ["a.b"]}
 INPUT = {"name": "a", "node": "R", "param": "p"}
 BROKEN: dict[str, tuple[Any, str]] = {
     "two of a name": (twice, "nodes: the name 'G' stands there twice"),
@@ -98,6 +102,28 @@ BROKEN: dict[str, tuple[Any, str]] = {
     "region floats": (node(region=[0, 0, 1.5, 2]), r"node 'fit', region\[2\]: wanted a whole number"),
     "outputs unknown": (top(outputs=["x"]), "outputs: there is no node 'x'"),
     "outputs twice": (top(outputs=["fit", "fit"]), "outputs: the name 'fit' stands there twice"),
+    "output without port": (top(outputs=[{"name": "o", "node": "fit"}]), r"outputs\[0\]: field 'port' is missing"),
+    "output unknown": (top(outputs=[{"name": "o", "node": "x", "port": "p"}]), "outputs: there is no node 'x'"),
+    "output name": (top(outputs=[{"name": "a-b", "node": "fit", "port": "p"}]), "name: wanted a port or parameter"),
+    "outputs of a name": (top(outputs=["fit", {"name": "fit", "node": "R", "port": "p"}]), "'fit' stands there twice"),
+    "note": (node(note=3), "node 'fit', note: wanted text, got 3"),
+    "tags a text": (node(tags="abc"), "node 'fit', tags: wanted a list, got 'abc'"),
+    "tag of words": (node(tags=["a b"]), r"node 'fit', tags\[0\]: wanted a name"),
+    "tags without end": (node(tags=["t"] * 101), "tags: at most 100 entries are allowed, got 101"),
+    "link a text": (node(links={"k": "= a.b"}), r"node 'fit', links\.k: wanted a mapping, got '= a\.b'"),
+    "link without expr": (node(links={"k": {}}), r"links\.k: field 'expr' is missing"),
+    "link long": (node(links={"k": {"expr": "1+" * 300}}), "wanted an expression of at most 500 characters"),
+    "link of code": (node(links={"k": {"expr": "1", "code": "x"}}), r"links\.k: unknown field 'code'"),
+    "link mode": (node(links={"k": {"expr": "1", "mode": "often"}}), "mode: wanted 'live' or 'frozen', got 'often'"),
+    "link clamp": (node(links={"k": {"expr": "1", "clamp": [2, 1]}}), "clamp: wanted the lower end first, got '2, 1'"),
+    "link clamp far": (node(links={"k": {"expr": "1", "clamp": [0, True]}}), "wanted a finite number, got True"),
+    "packs of a name": (top(packs=[PACK, PACK]), "packs: the name 'p' stands there twice"),
+    "pack of nothing": (top(packs=[{**PACK, "processes": []}]), "processes: wanted at least one, got an empty list"),
+    "pack path": (top(packs=[{**PACK, "name": "../p"}]), "name: wanted the name of a pack"),
+    "graph unknown": (node(process="graph.gone"), "node 'fit': there is no saved graph 'gone'; there are none"),
+    "graph twice": (top(graphs=[{"name": "g", "nodes": []}] * 2), "graphs: the name 'g' stands there twice"),
+    "graph half": (top(graphs=[{"name": "g"}]), r"graphs\[0\]: field 'nodes' is missing"),
+    "graph with a format": (top(graphs=[{"name": "g", "nodes": [], "version": 1}]), "unknown field 'version'"),
     "layout unknown": (top(layout={"x": [0, 0]}), "layout: there is no node 'x'"),
     "layout far": (top(layout={"fit": [0, 1e300]}), r"layout\.fit\[1\]: wanted a number within 1e9"),
     "layout text": (top(layout={"fit": ["0", 1]}), r"layout\.fit\[0\]: wanted a number, got '0'"),
@@ -139,10 +165,28 @@ def test_what_is_no_document_at_all_is_refused(data: bytes, suffix: str, tmp_pat
 # -- MessagePack ----------------------------------------------------------------------------------------
 
 
-def test_truncated_files_and_trailing_bytes_are_refused(tmp_path: Path) -> None:
-    for n in range(0, len(BYTES), 7):
-        refused(tmp_path / "g.lerar", BYTES[:n], "truncated, or not MessagePack|no graph")
-    refused(tmp_path / "g.lerar", BYTES + b"\x00", "bytes follow after the end")
+@pytest.mark.parametrize("sample", ["version-1", "version-1-full"])
+def test_files_truncated_at_any_byte_and_trailing_bytes_are_refused(sample: str, tmp_path: Path) -> None:
+    data = (SAMPLES / f"{sample}.lerar").read_bytes()
+    for n in range(len(data)):
+        refused(tmp_path / "g.lerar", data[:n], "truncated, or not MessagePack|no graph")
+    refused(tmp_path / "g.lerar", data + b"\x00", "bytes follow after the end")
+
+
+@pytest.mark.parametrize("sample", ["version-1", "version-1-full"])
+def test_json_truncated_at_any_byte_is_refused_and_yaml_never_means_something_else(sample: str) -> None:
+    data = (SAMPLES / f"{sample}.json").read_bytes().rstrip()
+    for n in range(len(data)):
+        with pytest.raises(GraphError, match=r"not JSON|no graph|not UTF-8"):
+            file_format.decode(data[:n], "json")
+    whole = (SAMPLES / f"{sample}.yaml").read_bytes()
+    for n in range(0, len(whole), 5):
+        # A YAML file that ends early may be a shorter document; then every node it has is one of the whole.
+        try:
+            cut = file_format.decode(whole[:n], "yaml")
+        except GraphError:
+            continue
+        assert {node["name"] for node in cut["nodes"]} <= {node["name"] for node in GOOD_YAML[sample]["nodes"]}
 
 
 @pytest.mark.parametrize(
@@ -298,3 +342,73 @@ def test_loading_imports_no_process_and_no_numeric_library(tmp_path: Path) -> No
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_paths_that_lead_elsewhere_are_refused_where_roots_are_given(tmp_path: Path) -> None:
+    """Without roots every place is allowed: a graph names files as a command line does."""
+    places = ("../secret.fits", "/etc/passwd", "a/../../x.fits", "~/x.fits/../../../x")
+    for text in places:
+        document = copy.deepcopy(GOOD)
+        document["nodes"] = [{"name": "R", "process": "io.read_image", "version": 1, "params": {"path": text}}]
+        for field in ("inputs", "settings", "outputs", "layout"):
+            document.pop(field, None)
+        (tmp_path / "g.json").write_text(json.dumps(document))
+        assert len(Graph.load(tmp_path / "g.json")) == 1
+        with pytest.raises(GraphError, match=r"node .R., path: .* lies outside of"):
+            Graph.load(tmp_path / "g.json", roots=[tmp_path])
+
+
+def test_attacks_take_little_memory_and_time_and_write_nothing(tmp_path: Path) -> None:
+    """Every attack of this page at once, in a process that may hold 160 MB more than it starts with."""
+    (tmp_path / "run").mkdir()
+    for i, (case, spelling) in enumerate(TRIED):
+        document = copy.deepcopy(GOOD)
+        BROKEN[case][0](document)
+        data = msgpack.packb(document) if spelling == "lerar" else json.dumps(document).encode()
+        (tmp_path / f"{i:03}.{spelling}").write_bytes(data)
+    bomb = ["a0: &a0 [x, x]"] + [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 30)]
+    deep: dict[str, Any] = {"nodes": [{"name": "n", "process": "a.b", "version": 1}]}
+    for _ in range(6):
+        uses = [{"name": f"u{i}", "process": "graph.g", "version": 1} for i in range(900)]
+        deep = {"nodes": uses, "graphs": [{"name": "g", **deep}]}
+    more = {
+        "bomb.yaml": "\n".join(bomb).encode(),
+        "uses.lerar": msgpack.packb({"format": "lerarlink graph", "version": 1, **deep}),
+        "nest.lerar": b"\x91" * 2_000_000,
+        "nest.json": b"[" * 2_000_000,
+        "claim.lerar": b"\xdd\xff\xff\xff\xff",
+        "long.json": b'{"format": "' + b"x" * 5_000_000 + b'"}',
+        "many.json": b"[" + b"1," * 2_000_000 + b"1]",
+        "keys.yaml": b"\n".join(b"k%d: 1" % i for i in range(20_000)),
+    }
+    for name, data in more.items():
+        (tmp_path / name).write_bytes(data)
+    done = subprocess.run(
+        [sys.executable, "-c", ATTACKED, str(tmp_path)], capture_output=True, text=True, cwd=tmp_path / "run",
+        timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    count, slowest, grown = done.stdout.split()
+    assert int(count) == len(TRIED) + len(more)
+    assert float(slowest) < 5
+    assert int(grown) < 160_000
+    assert list((tmp_path / "run").iterdir()) == []
+    assert len(list(tmp_path.iterdir())) == len(TRIED) + len(more) + 1
+
+
+ATTACKED = """
+import pathlib, resource, sys, time
+from lerarlink import Graph
+from lerarlink.engine.errors import GraphError
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+start, slowest, count = peak(), 0.0, 0
+for path in sorted(p for p in pathlib.Path(sys.argv[1]).iterdir() if p.is_file()):
+    begun = time.process_time()
+    try:
+        Graph.load(path)
+    except GraphError as e:
+        assert len(str(e)) < 700, path
+        count += 1
+    slowest = max(slowest, time.process_time() - begun)
+print(count, slowest, peak() - start)
+"""

@@ -154,3 +154,18 @@ def test_what_does_not_fit_is_said(tmp_path: Path) -> None:
     told = {"box": [0, 0, 4, 4], "height": 9, "width": 8}
     with pytest.raises(ParameterError, match="found on images of 8x9, this one is 9x9"):
         AutoCrop().frame(Known(frames={"image": image}, values={"crop": told}, measured=told))
+
+
+def test_a_trail_from_border_to_border_is_no_border(tmp_path: Path) -> None:
+    coverage = overlaps(120, 160, [(0, 0), (5, -3), (-7, 2), (1, 11), (2, 2)]) / 5
+    whole = coverage.copy()
+    y, x = np.mgrid[:120, :160]
+    coverage[np.abs(y - 60 - 0.1 * x) < 3] -= 0.2  # nearly along the rows
+    coverage[np.abs(x - 40 - 0.2 * y) < 3] -= 0.2
+    g = Graph()
+    image = read(g, tmp_path / "i.fits", np.ones(whole.shape))
+    boxes = [
+        box_of(g.add("AutoCrop", image=image, coverage=[read(g, tmp_path / f"{n}.fits", c)]))
+        for n, c in (("whole", whole), ("crossed", coverage))
+    ]
+    assert boxes[0] == boxes[1] == (5, 11, 113, 157)

@@ -1,4 +1,4 @@
-"""A simulated night is what its truth says: stars in their places, headers that match, bytes that follow from a seed."""
+"""A simulated night is what its truth says: stars in place, headers that match, bytes that follow from a seed."""
 
 from __future__ import annotations
 
@@ -119,7 +119,8 @@ def left_of(folder: Path, truth: NightTruth, light: Light) -> tuple[np.ndarray, 
     seen = light.transparency * (truth.extended_light(band, light) + truth.star_light(band, light, [light]))
     seen += light.glow * THROUGHPUT[band] * night.GLOW[band]
     dark = truth.sensor.dark(truth.settings.exposure, truth.settings.temperature, 0, SIZE[0])
-    return (bare(folder, truth, light.file) - dark) / flat - seen, np.sqrt(truth.sensor.variance(seen * flat + dark)) / flat
+    sigma = np.sqrt(truth.sensor.variance(seen * flat + dark)) / flat
+    return (bare(folder, truth, light.file) - dark) / flat - seen, sigma
 
 
 @pytest.mark.parametrize("which", [0, 2, 5])

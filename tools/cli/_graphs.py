@@ -121,7 +121,7 @@ def _targets(graph: Graph, key: str) -> tuple[tuple[str, str], ...]:
     if not dot:
         names = _names(graph.settings)
         raise ParameterError(f"--set wants NODE.PARAM, or a setting of the graph ({names}), got '{key}'")
-    return ((node, param),)
+    return graph.behind(node, param)
 
 
 def _value(graph: Graph, node: str, param: str, text: str) -> Any:

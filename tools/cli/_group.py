@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "export": ("export", "Write a graph as a Python program or as a page."),
     "diff": ("diff", "Tell what differs between two graphs or images."),
     "merge": ("merge", "Bring two changed versions of a graph together."),
+    "lint": ("lint", "Tell what is doubtful about a graph, and what would help."),
     "nodes": ("nodes", "List the processes, show their pages and schemas."),
     "convert": ("convert", "Write an image in another format."),
     "cache": ("cache", "Look after the store of results."),

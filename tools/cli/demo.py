@@ -12,7 +12,7 @@ from ._output import tell, tell_json
 from ._progress import progress_option, watching
 
 
-class _Size(click.ParamType):
+class _Size(click.ParamType[tuple[int, int]]):
     """Columns and rows, such as 900x600."""
 
     name = "size"

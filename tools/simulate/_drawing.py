@@ -13,8 +13,8 @@ NODE = 0.5 / 3**0.5
 """Where the two nodes of Gauss and Legendre lie in a pixel."""
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def _looked_up(profile: Any, radius: float) -> float:
+@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _looked_up(profile: Any, radius: float) -> Any:
     at = radius * STEPS
     i = int(at)
     if i >= profile.size - 1:
@@ -23,7 +23,7 @@ def _looked_up(profile: Any, radius: float) -> float:
     return profile[i] * (1.0 - part) + profile[i + 1] * part
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def draw_stars(plane: Any, y0: int, x: Any, y: Any, flux: Any, reach: Any, profile: Any, core: float) -> None:
     """Add stars to *plane* (rows from *y0* on), in the order of the table.
 
@@ -60,7 +60,7 @@ def draw_stars(plane: Any, y0: int, x: Any, y: Any, flux: Any, reach: Any, profi
                 plane[i, j] += even[j & 1] * value
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def sample_spline(spline: Any, matrix: Any, margin: float, y0: int, out: Any) -> None:
     """Fill *out* (rows from *y0* on) with a field given by its cubic B-spline coefficients.
 
@@ -91,7 +91,7 @@ def sample_spline(spline: Any, matrix: Any, margin: float, y0: int, out: Any) ->
             out[i, j] = total
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def draw_line(plane: Any, y0: int, px: float, py: float, ux: float, uy: float, sigma: float, peak: float) -> None:
     """Add an endless straight line through (px, py) along the unit vector (ux, uy), Gaussian across."""
     height, width = plane.shape
@@ -102,7 +102,7 @@ def draw_line(plane: Any, y0: int, px: float, py: float, ux: float, uy: float, s
                 plane[i, j] += peak * np.exp(-0.5 * (away / sigma) ** 2)
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def draw_tracks(plane: Any, y0: int, tracks: Any) -> None:
     """Add tracks of charged particles: rows of x, y, length, direction (radians), electrons in all."""
     height, width = plane.shape

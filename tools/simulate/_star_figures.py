@@ -32,7 +32,7 @@ def measured(plane: Floats, x: Floats, y: Floats, fwhm: float) -> StarFigures:
     neighbours, drops out of their difference.
     """
     rows = [_one(plane, float(a), float(b), fwhm) for a, b in zip(x, y, strict=True)]
-    return StarFigures(*(np.array(column) for column in zip(*rows, strict=True)))
+    return StarFigures(*np.array(rows, np.float64).reshape(-1, 4).T)
 
 
 def _one(plane: Floats, x: float, y: float, fwhm: float) -> tuple[float, float, float, float]:

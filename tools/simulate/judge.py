@@ -33,12 +33,13 @@ _FAINT = 2.0
 """Electrons of starlight per pixel up to which a pixel is background."""
 _BRIGHT = 0.6
 """Part of the full well up to which a star is measured."""
-_SURE = 200.0
-"""Signal to noise from which the light of a star is compared."""
+_CLEAR, _SURE = 60.0, 200.0
+"""Signal to noise from which a star is measured, and from which the scatter of its light is the master's own."""
 _ALONE = 0.1
 """Part by which the light in the aperture of a star may differ from its own."""
-_MOST = 300
-"""Stars that are measured at most."""
+_FEWEST, _MOST = 5, 300
+"""Stars that are measured at least and at most."""
+_BY_STARS = ("offset", "centroids", "fwhm", "true_fwhm", "slope", "slope_error", "scatter")
 
 
 class Residue(NamedTuple):
@@ -52,6 +53,8 @@ class Residue(NamedTuple):
 class Figures:
     """How far a master is from the truth. Electrons are those of one exposure outside the atmosphere.
 
+    What stars tell is None where fewer than five are bright, not saturated and alone.
+
     Attributes
     ----------
     registration, registration_worst
@@ -64,7 +67,8 @@ class Figures:
     scale
         Units of the master for an electron.
     slope, scatter, stars
-        Of the light of stars against the truth, both logarithms: slope, robust scatter, number.
+        Of the light of stars against the truth, both logarithms: slope, robust scatter of stars 200 times above
+        the noise (None where they are less than five), number of stars.
     structure, structure_total
         rms of the background on scales of 8 to 64 pixels, electrons; the first without what noise alone gives.
     hot, trails, cosmics
@@ -79,14 +83,14 @@ class Figures:
     reference: str
     registration: float | None
     registration_worst: float | None
-    offset: float
-    centroids: float
-    fwhm: float
-    true_fwhm: float
+    offset: float | None
+    centroids: float | None
+    fwhm: float | None
+    true_fwhm: float | None
     scale: float
-    slope: float
-    slope_error: float
-    scatter: float
+    slope: float | None
+    slope_error: float | None
+    scatter: float | None
     stars: int
     structure: Residue
     structure_total: float
@@ -95,6 +99,14 @@ class Figures:
     cosmics: Residue | None
     noise: float
     ideal_noise: float
+
+    @property
+    def width_ratio(self) -> float | None:
+        """FWHM of the master's stars for each of the truth's."""
+        return None if self.fwhm is None or self.true_fwhm is None else self.fwhm / self.true_fwhm
+
+    def _bend(self) -> Residue | None:
+        return None if self.slope is None or self.slope_error is None else Residue(self.slope - 1.0, self.slope_error)
 
     def rows(self) -> list[tuple[str, str, str, bool | None]]:
         """Return what was found, what is wanted, and whether it is reached, for a table.
@@ -106,8 +118,8 @@ class Figures:
             _row("registration, worst light", self.registration_worst, "{:.4f} px", None),
             _row("stars: mean offset", self.offset, "{:.4f} px", None),
             _row("stars: rms along an axis", self.centroids, "{:.4f} px", None),
-            _row("FWHM against truth", self.fwhm / self.true_fwhm, "{:.4f}", 1.02),
-            _row("photometric slope - 1", Residue(self.slope - 1.0, self.slope_error), "{:+.5f}", 0.001),
+            _row("FWHM against truth", self.width_ratio, "{:.4f}", 1.02),
+            _row("photometric slope - 1", self._bend(), "{:+.5f}", 0.001),
             _row("photometric scatter", self.scatter, "{:.4f}", 0.01),
             _row("background structure", self.structure, "{:.3f} e", 0.2),
             _row("the same with noise", self.structure_total, "{:.3f} e", None),
@@ -267,7 +279,7 @@ class _Picture:
         full = count > BLOCK**2 / 2
         found = _blocks(np.where(self.good, self.plane, 0.0))[full] / count[full]
         light = _blocks(np.where(self.good, self.extended + self.stars, 0.0))[full] / count[full]
-        v, u = (i[full] / n * 2.0 - 1.0 for i, n in zip(np.indices(count.shape), count.shape, strict=True))
+        v, u = (at / n * 2.0 - 1.0 for at, n in zip(np.nonzero(full), count.shape, strict=True))
         design = np.column_stack([light, *_powers(u, v)])
         keep = np.ones(len(found), bool)
         answer = np.zeros(design.shape[1])
@@ -292,7 +304,7 @@ class _Picture:
         sharpest = max(light.moffat.peak for light in self.lights)
         mean_width = float(np.mean([light.fwhm for light in self.lights]))
         bright = flux * sharpest < _BRIGHT * sensor.full_well
-        chosen = bright & (flux > _SURE * np.sqrt(np.median(self.variance)) * np.sqrt(np.pi) * APERTURE)
+        chosen = bright & (flux > _CLEAR * np.sqrt(np.median(self.variance)) * np.sqrt(np.pi) * APERTURE)
         edge = 2 * truth.settings.margin
         chosen &= (x > edge) & (y > edge) & (x < truth.settings.width - edge) & (y < truth.settings.height - edge)
         index = np.flatnonzero(chosen)
@@ -302,14 +314,16 @@ class _Picture:
         true = measured(self.extended + self.stars, x[index], y[index], mean_width)
         # The light of a neighbour or of a bright thread of the nebula in an aperture is none of the star's.
         alone = np.isfinite(true.fwhm) & (np.abs(true.flux / flux[index] - 1.0) < _ALONE)
-        sure = true.flux > _SURE * self._aperture_noise(x[index], y[index])
-        index, true = index[alone & sure], StarFigures(*(column[alone & sure] for column in true))
+        noise = self._aperture_noise(x[index], y[index]) / np.maximum(true.flux, 1e-9)
+        alone &= (true.flux > 0.0) & (noise < 1.0 / _CLEAR)
+        index, noise, true = index[alone], noise[alone], StarFigures(*(column[alone] for column in true))
         found = measured(self.electrons, x[index], y[index], mean_width)
         fine = np.isfinite(found.fwhm) & (found.flux > 0.0)
-        if fine.sum() < 5:
-            raise ValueError(f"at least 5 bright stars are wanted that stand alone, got {int(fine.sum())}")
+        if fine.sum() < _FEWEST:
+            return {**dict.fromkeys(_BY_STARS), "stars": int(fine.sum())}
         dx, dy = (found.x - true.x)[fine], (found.y - true.y)[fine]
-        slope, slope_error, scatter = _line(np.log(true.flux[fine]), np.log(found.flux[fine]))
+        slope, slope_error, miss = _line(np.log(true.flux[fine]), np.log(found.flux[fine]), noise[fine])
+        sure = miss[noise[fine] < 1.0 / _SURE]
         return {
             "offset": float(np.hypot(np.median(dx), np.median(dy))),
             "centroids": float(np.sqrt((_spread(dx) ** 2 + _spread(dy) ** 2) / 2)),
@@ -317,7 +331,7 @@ class _Picture:
             "true_fwhm": float(np.median(true.fwhm[fine])),
             "slope": slope,
             "slope_error": slope_error,
-            "scatter": scatter,
+            "scatter": _spread(sure) if len(sure) >= _FEWEST else None,
             "stars": int(fine.sum()),
         }
 
@@ -470,17 +484,22 @@ def _spread(values: Floats) -> float:
     return float(1.4826 * np.median(np.abs(values)))
 
 
-def _line(x: Floats, y: Floats) -> tuple[float, float, float]:
-    """Return slope, its error, and robust scatter of a line, outliers beyond four deviations left out."""
+def _line(x: Floats, y: Floats, noise: Floats) -> tuple[float, float, Floats]:
+    """Return slope, its error, and what each star is off; outliers beyond four deviations do not count.
+
+    Stars count by their noise, to which half a per cent is added: no flat field is better.
+    """
+    weight = 1.0 / np.hypot(noise, 0.005)
     keep = np.ones(len(x), bool)
-    slope, scatter = 1.0, 0.0
+    slope, at = 1.0, 0.0
     for _ in range(5):
-        slope, at = np.polyfit(x[keep], y[keep], 1)
-        miss = np.abs(y - at - slope * x)
-        scatter = float(1.4826 * np.median(miss[keep]))
-        keep = miss <= max(4.0 * scatter, 1e-9)
-    error = scatter / max(1e-12, float(np.std(x[keep])) * np.sqrt(keep.sum()))
-    return float(slope), float(error), scatter
+        slope, at = np.polyfit(x[keep], y[keep], 1, w=weight[keep])
+        z = np.abs(y - at - slope * x) * weight
+        keep = z <= max(4.0 * 1.4826 * float(np.median(z[keep])), 1e-9)
+    w = np.square(weight[keep])
+    middle = np.average(x[keep], weights=w)
+    error = _spread((y - at - slope * x)[keep] * weight[keep]) / np.sqrt(np.sum(w * np.square(x[keep] - middle)))
+    return float(slope), float(error), y - at - slope * x
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -102,7 +102,7 @@ class NightSettings:
 
     def bands(self, filter: str) -> tuple[tuple[Band, Band], tuple[Band, Band]]:
         """Return the bands of pixels of even and odd rows and columns."""
-        a, b, c, d = self.pattern if filter == OSC else filter * 4
+        a, b, c, d = tuple(self.pattern if filter == OSC else filter * 4)
         return ((a, b), (c, d))  # type: ignore[return-value]
 
     @property
