@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -244,8 +245,6 @@ def passing(document: Document) -> None:
 
 @pytest.mark.parametrize("case", WRONG)
 def test_what_does_not_fit_is_refused_where_it_stands(case: str, sky: Path) -> None:
-    import copy
-
     document = copy.deepcopy(written(sky))
     apply, why = WRONG[case]
     apply(document)
@@ -335,3 +334,16 @@ def test_any_graph_of_graphs_comes_back_and_changes_mean_the_same_after_saving(d
             g.set(name, "left", 99)
         g.notes[name] = "changed"
     assert Graph.from_document(g.to_document()).to_document(flat=True) == g.to_document(flat=True)
+
+
+def test_outputs_tell_of_the_nodes_that_ran_and_can_be_made_again(sky: Path, tmp_path: Path) -> None:
+    from lerarlink.tools.embedded import needed_document
+
+    trimmed().save(tmp_path / "trim.yaml")
+    g = Graph()
+    one = g.use(tmp_path / "trim.yaml", name="one", sky=g.add("ReadImage", name="image", path=str(sky)), edge=3)
+    g.add("WriteImage", name="out", image=one, path=str(tmp_path / "out.fits"))
+    g.run()
+    told = needed_document(str(tmp_path / "out.fits"))
+    assert [n["name"] for n in told.document["nodes"]] == ["image", "one.cut", "one.dark", "out"]
+    assert told.graph()["one.dark"].image.key == g["one.dark"].image.key
