@@ -144,13 +144,13 @@ def test_long_stars_tell_how_long_and_whither() -> None:
 
 
 def test_each_star_is_found_once_wherever_the_tiles_meet() -> None:
-    # 2600 columns make tiles of 63 rows; stars stand on every row of two borders, whole and half.
-    rows = measure_tile_rows(2600)
-    assert rows == 63
+    # Stars stand on every row of two borders of tiles, whole and half.
+    columns = 8300
+    assert measure_tile_rows(columns) == 63
     x = 40.0 + 40.0 * np.arange(60)
     y = np.where(np.arange(60) % 2, 63.0, 126.0) + np.linspace(-3, 3, 60)
     truth = np.column_stack([x, y, np.full(60, 20000.0)])
-    image = noisy(moffat((190, 2600), truth, 3.0))
+    image = noisy(moffat((190, columns), truth, 3.0))
     stars = detect(image, threshold=7.0)
     _at, of = matched(stars, truth)
     assert len(stars["table"]) == len(of) == 60
