@@ -39,7 +39,10 @@ class _Size(click.ParamType[tuple[int, int]]):
     "--calibration", type=click.IntRange(min=2), default=5, show_default=True,
     help="Bias frames, darks, dark flats, and flats of each filter.",
 )
-@click.option("--osc", metavar="PATTERN", help="Take a colour camera with this mosaic, such as RGGB.")
+@click.option(
+    "--osc", type=click.Choice(["RGGB", "BGGR", "GRBG", "GBRG"], case_sensitive=False),
+    help="Take a colour camera with this mosaic.",
+)  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Another seed, another night.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was made and found as JSON.")
 @progress_option
