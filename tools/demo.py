@@ -72,6 +72,7 @@ def run_demo(
     from .simulate.night import FRAMES, simulate_night
 
     start = time.perf_counter()
+    out = out.resolve()
     night = out / "night"
     truth = simulate_night(night, size=(height, width), frames=frames, filters=filters, seed=seed, **more)
     simulated = time.perf_counter()

@@ -96,6 +96,13 @@ def test_a_colour_camera_gives_a_colour_picture(tmp_path: Path) -> None:
     assert (tmp_path / "osc.png").exists()
 
 
+def test_the_folder_may_be_a_relative_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run_demo(Path("here"), width=300, height=260, frames=3, filters=("R", "G", "B"), calibration=2)
+    assert (tmp_path / "here" / "report.html").exists()
+    assert all(p.exists() for p in result.files)
+
+
 @pytest.mark.parametrize("size", ["900", "100x100", "axb"])
 def test_a_size_is_columns_and_rows(size: str, tmp_path: Path) -> None:
     told = CliRunner().invoke(lerar, ["demo", "--out", str(tmp_path), "--size", size])
