@@ -53,7 +53,34 @@ def worth_keeping(
             if port.is_image and linked is not None:
                 for feed in [linked] if isinstance(linked, Feed) else linked:
                     demand[feed] = demand.get(feed, 0) + passes
-    return found[::-1]
+    left_alone = measuring | set(targets)
+    return [
+        [_narrowed(evaluation, order, left_alone, feeds[0])] if len(feeds) == 1 else feeds for feeds in found[::-1]
+    ]
+
+
+def _narrowed(evaluation: Evaluation, order: list[int], left_alone: set[int], feed: Feed) -> Feed:
+    """Return what is smaller to keep where only one step takes *feed*, such as one of several maps made at once."""
+    steps = evaluation.plan.steps
+    while True:
+        takers = [i for i in order if feed in evaluation.image_feeds(i)]
+        if len(takers) != 1 or takers[0] in left_alone or evaluation.image_feeds(takers[0]) != [feed]:
+            return feed
+        outputs = [p.name for p in steps[takers[0]].process.outputs if p.is_image]
+        if len(outputs) != 1:
+            return feed
+        after = Feed(takers[0], outputs[0])
+        try:
+            if _samples(evaluation, after) >= _samples(evaluation, feed):
+                return feed
+        except EngineError:  # not told yet, before something is measured
+            return feed
+        feed = after
+
+
+def _samples(evaluation: Evaluation, feed: Feed) -> int:
+    frame = evaluation.frame(feed)
+    return frame.channels * frame.height * frame.width
 
 
 def _drawn(evaluation: Evaluation, order: list[int], kept: set[Feed]) -> dict[int, frozenset[int]]:

@@ -32,22 +32,39 @@ def step_of(frame: Frame, cfa: bool | None) -> int:
 
 
 @_jit
-def _sort(v, n):  # type: ignore[no-untyped-def]
-    for i in range(1, n):
-        x, k = v[i], i
-        while k > 0 and v[k - 1] > x:
-            v[k] = v[k - 1]
-            k -= 1
-        v[k] = x
+def median_of(v, n):  # type: ignore[no-untyped-def]
+    """Return the median of the first *n* of *v*; NaN for none.
+
+    Candidates are judged by counting what lies below them: for some dozens of values that is quicker than sorting,
+    because counting needs no branches.
+    """
+    low, high = -np.inf, np.inf
+    middle = (n - 1) // 2
+    for i in range(n):
+        x = v[i]
+        if not low < x < high:
+            continue
+        less = within = 0
+        for k in range(n):
+            less += v[k] < x
+            within += v[k] <= x
+        if middle < less:
+            high = x
+        elif middle >= within:
+            low = x
+        elif n % 2 or within > n // 2:
+            return np.float64(x)
+        else:
+            return 0.5 * (np.float64(x) + _least_above(v, n, x))
+    return np.nan
 
 
 @_jit
-def median_of(v, n):  # type: ignore[no-untyped-def]
-    """Return the median of the first *n* of *v*, which it reorders; NaN for none."""
-    if n == 0:
-        return np.nan
-    _sort(v, n)
-    return 0.5 * (v[(n - 1) // 2] + v[n // 2])
+def _least_above(v, n, x):  # type: ignore[no-untyped-def]
+    least = np.inf
+    for k in range(n):
+        least = min(least, v[k] if v[k] > x else np.inf)
+    return least
 
 
 @_jit
@@ -55,56 +72,97 @@ def _ring(p, y, x, step, inner, outer, v):  # type: ignore[no-untyped-def]
     """Gather the finite samples between *inner* and *outer* steps of (y, x) into *v*; return their number."""
     n = 0
     for i in range(-outer, outer + 1):
-        for j in range(-outer, outer + 1):
-            if max(abs(i), abs(j)) > inner:
-                s = p[y + i * step, x + j * step]
-                if np.isfinite(s):
-                    v[n] = s
-                    n += 1
+        row = p[y + i * step, x - outer * step : x + outer * step + 1]
+        hole = inner if abs(i) <= inner else -1
+        for k in range(2 * outer + 1):
+            v[n] = row[k * step]  # perhaps overwritten by the next
+            n += np.isfinite(v[n]) & (abs(k - outer) > hole)
     return n
 
 
 @_jit
-def _beyond(p, y, x, step, low, high):  # type: ignore[no-untyped-def]
-    """Return how many of the 8 neighbours lie below *low*, how many above *high*, and how many there are."""
-    below = above = n = 0
-    for i in range(-1, 2):
-        for j in range(-1, 2):
-            s = np.float64(p[y + i * step, x + j * step])
-            if (i != 0 or j != 0) and np.isfinite(s):
-                n += 1
-                below += s < low
-                above += s > high
-    return below, above, n
+def _suspects(above, row, below, step, hot, cold, out):  # type: ignore[no-untyped-def]
+    """Mark the places of *row* (margins of *step*) that may be beyond half of their finite neighbours.
+
+    *hot* and *cold* are distances, single precision, rounded down: no place that is beyond stays unmarked.
+    Written without branches, so that the compiler makes vector instructions of it.
+    """
+    m = out.size
+    before, here, after = above[:m], above[step : step + m], above[2 * step :]
+    left, middle, right = row[:m], row[step : step + m], row[2 * step :]
+    first, second, third = below[:m], below[step : step + m], below[2 * step :]
+    for k in range(m):
+        low, high = middle[k] - hot, middle[k] + cold
+        a, b, c, d = before[k], here[k], after[k], left[k]
+        e, f, g, h = right[k], first[k], second[k], third[k]
+        under = (np.int32(a <= low) + np.int32(b <= low) + np.int32(c <= low) + np.int32(d <= low)
+                 + np.int32(e <= low) + np.int32(f <= low) + np.int32(g <= low) + np.int32(h <= low))
+        over = (np.int32(a >= high) + np.int32(b >= high) + np.int32(c >= high) + np.int32(d >= high)
+                + np.int32(e >= high) + np.int32(f >= high) + np.int32(g >= high) + np.int32(h >= high))
+        n = (np.int32(a - a == 0.0) + np.int32(b - b == 0.0) + np.int32(c - c == 0.0) + np.int32(d - d == 0.0)
+             + np.int32(e - e == 0.0) + np.int32(f - f == 0.0) + np.int32(g - g == 0.0) + np.int32(h - h == 0.0))
+        out[k] = (2 * under >= n) | (2 * over >= n)
+
+
+@_jit
+def _median_below(v, n, level):  # type: ignore[no-untyped-def]
+    """Return whether the median of the first *n* of *v* is below *level*; mostly by counting alone."""
+    below = beyond = 0
+    for k in range(n):
+        below += v[k] < level
+        beyond += v[k] >= level
+    return below > n // 2 or (beyond <= n // 2 and median_of(v, n) < level)
+
+
+@_jit
+def _median_above(v, n, level):  # type: ignore[no-untyped-def]
+    """Return whether the median of the first *n* of *v* is above *level*; mostly by counting alone."""
+    above = beyond = 0
+    for k in range(n):
+        above += v[k] > level
+        beyond += v[k] <= level
+    return above > n // 2 or (beyond <= n // 2 and median_of(v, n) > level)
 
 
 @_jit
 def replace_outliers(p, step, deviation, hot, cold, amount, out):  # type: ignore[no-untyped-def]
     """Write *p* without its margin of three steps, outliers replaced; *hot*, *cold* in deviations, negative: none."""
     margin = 3 * step
-    near, far = np.empty(8), np.empty(48)
+    near, far = np.empty(9), np.empty(49)
+    suspect = np.empty(out.shape[1], np.bool_)
+    # An infinite distance marks nothing. Rounding down may mark too much, which the exact test below mends.
+    down = np.float32(1.0 - 1e-6)
+    to_hot = np.float32(hot * deviation) * down if hot >= 0.0 else np.float32(np.inf)
+    to_cold = np.float32(cold * deviation) * down if cold >= 0.0 else np.float32(np.inf)
     for i in range(out.shape[0]):
+        y = i + margin
+        first, end = margin - step, margin + out.shape[1] + step
+        rows = p[y - step, first:end], p[y, first:end], p[y + step, first:end]
+        _suspects(rows[0], rows[1], rows[2], step, to_hot, to_cold, suspect)
         for j in range(out.shape[1]):
-            y, x = i + margin, j + margin
-            out[i, j] = p[y, x]
-            t = np.float64(p[y, x])
-            if not np.isfinite(t):
-                continue
-            # A sample can only be beyond the median of its neighbours if it is beyond half of them.
-            below, above, n = _beyond(p, y, x, step, t - max(hot, 0.0) * deviation, t + max(cold, 0.0) * deviation)
-            maybe_hot, maybe_cold = hot >= 0.0 and 2 * below >= n, cold >= 0.0 and 2 * above >= n
-            if n == 0 or not (maybe_hot or maybe_cold):
-                continue
-            n = _ring(p, y, x, step, 0, 1, near)
-            a = near[:n].sum() / n
-            m = median_of(near, n)
-            b = median_of(far, _ring(p, y, x, step, 1, 3, far))
-            is_hot = a < b + 0.5 * deviation and t > b + deviation and t > m + hot * deviation
-            is_cold = t + cold * deviation < b and t + cold * deviation < m
-            if maybe_hot and is_hot:
-                out[i, j] = a * amount + t * (1.0 - amount)
-            elif maybe_cold and is_cold:
-                out[i, j] = b * amount + t * (1.0 - amount)
+            out[i, j] = p[y, j + margin]
+        for j in range(out.shape[1]):
+            if suspect[j] and np.isfinite(p[y, j + margin]):
+                out[i, j] = _judged(p, y, j + margin, step, deviation, hot, cold, amount, near, far)
+
+
+@_jit
+def _judged(p, y, x, step, deviation, hot, cold, amount, near, far):  # type: ignore[no-untyped-def]
+    """Return the sample at (y, x), or what replaces it."""
+    t = np.float64(p[y, x])
+    n = _ring(p, y, x, step, 0, 1, near)
+    if n == 0:
+        return t
+    a = near[:n].sum() / n
+    maybe_hot = hot >= 0.0 and _median_below(near, n, t - hot * deviation)
+    if not maybe_hot and not (cold >= 0.0 and _median_above(near, n, t + cold * deviation)):
+        return t
+    n = _ring(p, y, x, step, 1, 3, far)
+    if maybe_hot:
+        found = _median_below(far, n, t - deviation) and _median_above(far, n, a - 0.5 * deviation)
+        return a * amount + t * (1.0 - amount) if found else t
+    b = median_of(far, n)
+    return b * amount + t * (1.0 - amount) if t + cold * deviation < b else t
 
 
 @_jit
