@@ -35,11 +35,11 @@ FEWEST = (0, 1, 2, 3, 3, 3, 5, 3, 3, 3)
 # off), THIRD its third number, UNIT one over the span from black to white, then three of the CCD noise model.
 LOW, HIGH, THIRD, UNIT, GAIN, READ_NOISE, SCALE_NOISE = range(7)
 
-_SN_TO_SIGMA = 1.1926
+SN_TO_SIGMA = 1.1926
 # What makes the standard deviation of data winsorised at 1.5 sigma that of the data.
-_WINSORIZED_TO_SIGMA = 1.134
-_WINSOR = 1.5
-_CONVERGED = 0.0005
+WINSORIZED_TO_SIGMA = 1.134
+WINSOR = 1.5
+CONVERGED = 0.0005
 _MOST_ROUNDS = 100
 _BULK = 0.683
 
@@ -168,12 +168,29 @@ def sn_of(v: Any, lo: Any, hi: Any, room: Any) -> Any:
                 break
             best = following
             start += 1
-        j = i - lo
-        while j > 0 and room[j - 1] > best:
-            room[j] = room[j - 1]
-            j -= 1
-        room[j] = best
-    return room[(n + 1) // 2 - 1]
+        room[i - lo] = best
+    return _ranked(room, n, (n + 1) // 2 - 1)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _ranked(room: Any, n: Any, rank: Any) -> Any:
+    """Return the number of the given rank of room[:n]: candidates are judged by counting, which needs no branches."""
+    low, high = -np.inf, np.inf
+    for i in range(n // 2, n + n // 2):
+        x = room[i % n]
+        if not low < x < high:
+            continue
+        less = within = 0
+        for k in range(n):
+            less += room[k] < x
+            within += room[k] <= x
+        if rank < less:
+            high = x
+        elif rank >= within:
+            low = x
+        else:
+            return x
+    return np.nan
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
@@ -194,7 +211,7 @@ def _winsorized_moments(v: Any, lo: Any, hi: Any, m: Any, s: Any, cutoff: Any, s
     least, most = -np.inf, np.inf
     a, b, mean = c0, c1, 0.0
     for _ in range(_MOST_ROUNDS):
-        t0, t1 = mean - _WINSOR * s, mean + _WINSOR * s
+        t0, t1 = mean - WINSOR * s, mean + WINSOR * s
         least, most = min(max(least, t0), t1), min(max(most, t0), t1)
         while a > c0 and v[a - 1] - m > least:
             a -= 1
@@ -209,8 +226,8 @@ def _winsorized_moments(v: Any, lo: Any, hi: Any, m: Any, s: Any, cutoff: Any, s
         s1 = below * least + above * most + replaced * centre + sums[0, b - c0] - sums[0, a - c0]
         s2 = below * least**2 + above * most**2 + replaced * centre**2 + sums[1, b - c0] - sums[1, a - c0]
         mean, before = s1 / n, s
-        s = _WINSORIZED_TO_SIGMA * math.sqrt(max(0.0, (s2 - s1 * mean) / (n - 1)))
-        if abs(before - s) < _CONVERGED * before or s == 0.0:
+        s = WINSORIZED_TO_SIGMA * math.sqrt(max(0.0, (s2 - s1 * mean) / (n - 1)))
+        if abs(before - s) < CONVERGED * before or s == 0.0:
             break
     return m + mean, s
 
@@ -221,7 +238,7 @@ def winsorized(v: Any, n: Any, p: Any, first_sn: Any, room: Any, sums: Any) -> A
     lo, hi = 0, n
     while hi - lo >= 3:
         m = median_of(v, lo, hi)
-        s = _SN_TO_SIGMA * (first_sn if first_sn >= 0.0 and hi - lo == n else sn_of(v, lo, hi, room))
+        s = SN_TO_SIGMA * (first_sn if first_sn >= 0.0 and hi - lo == n else sn_of(v, lo, hi, room))
         if s == 0.0:
             break
         mean, s = _winsorized_moments(v, lo, hi, m, s, p[THIRD], sums)

@@ -23,7 +23,7 @@ from numba.extending import intrinsic
 
 LANES = 64
 # Samples of one vector instruction; machines with narrower registers get it split by the compiler.
-_WIDE = 8
+WIDE = 8
 
 Table = npt.NDArray[np.int64]
 
@@ -69,11 +69,11 @@ def _order_rows(typing: Any, base: Any, first: Any, second: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         address, i, j = arguments
-        vector = ir.VectorType(ir.FloatType(), _WIDE)
+        vector = ir.VectorType(ir.FloatType(), WIDE)
         pointer = builder.inttoptr(address, ir.FloatType().as_pointer())
         stride = ir.Constant(ir.IntType(64), LANES)
         low, high = builder.mul(i, stride), builder.mul(j, stride)
-        for part in range(0, LANES, _WIDE):
+        for part in range(0, LANES, WIDE):
             shift = ir.Constant(ir.IntType(64), part)
             places = []
             for row in (low, high):

@@ -13,7 +13,9 @@ import numba
 import numpy as np
 
 from . import _rejection as reject
+from ._lanes import nearest_windows
 from ._sorting import LANES, sample, sort_rows
+from ._undrawn import undrawn
 
 COMBINATIONS = ("average", "median", "minimum", "maximum")
 AVERAGE, MEDIAN, MINIMUM, MAXIMUM = range(len(COMBINATIONS))
@@ -88,24 +90,21 @@ def _high_medians(block: Any, distances: Any) -> None:
     """Write for each sample of full, sorted columns the high median of its distances to all samples."""
     n = block.shape[0]
     h = n // 2 + 1
+    base, out = np.uint64(block.ctypes.data), np.uint64(distances.ctypes.data)
     for i in range(n):
-        for lane in range(LANES):
-            distances[i, lane] = _NOTHING
-        for start in range(max(0, i - h + 1), min(i, n - h) + 1):
-            end = start + h - 1
-            for lane in range(LANES):
-                left, right = block[i, lane] - block[start, lane], block[end, lane] - block[i, lane]
-                far = left if left > right else right
-                distances[i, lane] = far if far < distances[i, lane] else distances[i, lane]
+        start = max(0, i - h + 1)
+        nearest_windows(base, out, i, start, min(i, n - h) + 1 - start, h - 1)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def _calm(block: Any, method: Any, p: Any, table: Any, calm: Any, sums: Any) -> None:
-    """Say of full, sorted columns whether sigma clipping, or linear fits, leave them whole in the first round."""
+def _calm(block: Any, method: Any, p: Any, table: Any, distances: Any, calm: Any, sums: Any) -> None:
+    """Say of full, sorted columns whether the first round of a rejection leaves them whole for certain."""
     n = block.shape[0]
     calm[:] = 0
     if method == reject.LINEAR:
         _unbent(block, table, calm, sums)
+    if method == reject.WINSORIZED:
+        undrawn(block, distances[(n + 1) // 2 - 1], p, calm)
     if method != reject.SIGMA:
         return
     sums[:] = 0.0
@@ -185,7 +184,7 @@ def _cut(
         _high_medians(block, distances)
         sort_rows(distances, choose_sn)
     if frames >= fewest:
-        _calm(block, method, p, table, calm, lane_sums)
+        _calm(block, method, p, table, distances, calm, lane_sums)
     divided = False
     for lane in range(m):
         n = counts[0, lane]
