@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...engine.api import Box
+from ._ranks import BINS, counted, median, ranked_middle
 
 Floats = npt.NDArray[np.float64]
 
@@ -74,38 +75,46 @@ def levels(plane: Any, low: float, high: float, ys: Any, xs: Any) -> Any:
     """
     rows, columns = ys.size - 1, xs.size - 1
     found = np.full((4, rows, columns), np.nan)
-    buffer = np.empty(np.max(np.diff(ys)) * np.max(np.diff(xs)), np.float32)
-    spare = np.empty_like(buffer)
+    size = np.max(np.diff(ys)) * np.max(np.diff(xs)) + 1
+    buffer, spare, room = np.empty(size, np.float32), np.empty(size, np.float32), np.empty(size, np.float32)
+    bins = np.empty(BINS, np.int32)
     for i in range(rows):
         for j in range(columns):
             n = present = 0
             for y in range(ys[i], ys[i + 1]):
                 for x in range(xs[j], xs[j + 1]):
                     v = plane[y, x]
-                    present += np.isfinite(v)
-                    if v >= low and v <= high and np.isfinite(v):
-                        buffer[n] = v
-                        n += 1
+                    finite = np.isfinite(v)
+                    present += finite
+                    buffer[n] = v  # perhaps overwritten by the next
+                    n += finite & (v >= low) & (v <= high)
             area = (ys[i + 1] - ys[i]) * (xs[j + 1] - xs[j])
             found[2, i, j], found[3, i, j] = n / area, present / area
             if n == 0:
                 continue
-            level = np.median(buffer[:n])
+            first, scale = counted(buffer, n, bins, room)
+            level = ranked_middle(buffer, n, first, scale, bins, room, (n - 1) // 2, n // 2)
             for k in range(n):
                 spare[k] = abs(buffer[k] - level)
-            noise = 1.4826 * np.median(spare[:n])
-            for _ in range(_ROUNDS):
-                kept = 0
-                for k in range(n):
-                    if abs(buffer[k] - level) <= _CLIP * noise:
-                        buffer[kept] = buffer[k]
-                        kept += 1
-                if kept == n:
-                    break
-                n = kept
-                level = np.median(buffer[:n])
-            found[0, i, j], found[1, i, j] = level, noise
+            noise = 1.4826 * median(spare, n, bins, room)
+            found[0, i, j], found[1, i, j] = _again(buffer, n, level, noise, bins, room), noise
     return found
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _again(v: Any, n: Any, level: Any, noise: Any, bins: Any, room: Any) -> Any:
+    """Return the median of what lies around *level*, found again; the first *n* of *v* become what was left."""
+    for _ in range(_ROUNDS):
+        kept = 0
+        for k in range(n):
+            x = v[k]
+            v[kept] = x
+            kept += abs(x - level) <= _CLIP * noise
+        if kept == n:
+            break
+        n = kept
+        level = median(v, n, bins, room)
+    return level
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
@@ -119,8 +128,9 @@ def paired(image: Any, reference: Any, limits: Any, sky: Any, thresholds: Any, y
     """
     rows, columns = ys.size - 1, xs.size - 1
     found = np.full((7, rows, columns), np.nan)
-    size = np.max(np.diff(ys)) * np.max(np.diff(xs))
-    first, second = np.empty(size, np.float32), np.empty(size, np.float32)
+    size = np.max(np.diff(ys)) * np.max(np.diff(xs)) + 1
+    first, second, room = np.empty(size, np.float32), np.empty(size, np.float32), np.empty(size, np.float32)
+    bins = np.empty(BINS, np.int32)
     near = _lit(image, reference, limits, sky, ys, xs)
     for i in range(rows):
         for j in range(columns):
@@ -148,7 +158,7 @@ def paired(image: Any, reference: Any, limits: Any, sky: Any, thresholds: Any, y
             found[3, i, j], found[4, i, j], found[5, i, j] = light_a, light_b, lit
             found[6, i, j] = dropped / area
             if n > 0:
-                found[0, i, j], found[1, i, j] = np.median(first[:n]), np.median(second[:n])
+                found[0, i, j], found[1, i, j] = median(first, n, bins, room), median(second, n, bins, room)
     return found
 
 
