@@ -1,48 +1,87 @@
 """The engine's front door: all that a node pack may import."""
 
+from .drawing import Drawn
 from .errors import ParameterError, SourceError
 from .folders import scratch, without_folders
 from .frame import Card, Frame, Scalar, State, Word
 from .fuse import generated_module
+from .grids import AffineGrid, ChainedGrids, GridMap, ReversedGrid, SameGrid
 from .params import param
 from .ports import Port
 from .process import Again, Arguments, Composite, Expand, Known, Process, Provenance, Tile, Writer
 from .region import SAMPLED_ROWS, Box, sampled_rows, whole
 from .summaries import Summaries, Summary
-from .wcs import carry, mirrored_columns, mirrored_rows, scaling, shifting, transposing
+from .tabular import (
+    check_series,
+    check_table,
+    check_times,
+    column_of,
+    exposures_of,
+    julian_dates,
+    seconds_of,
+    seconds_since_epoch,
+    series_value,
+    table_value,
+    times_value,
+    used_frames,
+)
+from .trv import parse as parse_trv
+from .trv_vector import Trv
+from .wcs import Affine, carry, mirrored_columns, mirrored_rows, scaling, shifting, transposing
 
 __all__ = [
     "SAMPLED_ROWS",
+    "Affine",
+    "AffineGrid",
     "Again",
     "Arguments",
     "Box",
     "Card",
+    "ChainedGrids",
     "Composite",
+    "Drawn",
     "Expand",
     "Frame",
+    "GridMap",
     "Known",
     "ParameterError",
     "Port",
     "Process",
     "Provenance",
+    "ReversedGrid",
+    "SameGrid",
     "Scalar",
     "SourceError",
     "State",
     "Summaries",
     "Summary",
     "Tile",
+    "Trv",
     "Word",
     "Writer",
     "carry",
+    "check_series",
+    "check_table",
+    "check_times",
+    "column_of",
+    "exposures_of",
     "generated_module",
+    "julian_dates",
     "mirrored_columns",
     "mirrored_rows",
     "param",
+    "parse_trv",
     "sampled_rows",
     "scaling",
     "scratch",
+    "seconds_of",
+    "seconds_since_epoch",
+    "series_value",
     "shifting",
+    "table_value",
+    "times_value",
     "transposing",
+    "used_frames",
     "whole",
     "without_folders",
 ]

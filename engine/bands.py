@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from .chains import Chain
+from .collected import Collected, Held
+from .costs import Meter, Spent
 from .errors import Cancelled, EngineError, NodeFailed
 from .evaluation import Evaluation
 from .journal import Journalled
@@ -19,8 +22,8 @@ from .schedule import shared
 from .stored_pixels import Pixels, StoredPixels
 from .traffic import Traffic
 
-Partials = tuple[list[Any], float]
-"""What was measured, and the bytes of source files that were read for it."""
+Partials = tuple[list[Any], float, list[Spent]]
+"""What was measured, the bytes of source files that were read for it, and what each block took."""
 
 
 @dataclass(eq=False)
@@ -53,11 +56,11 @@ def measure_block(ticket: Any, steps: Sequence[int], block: Sequence[int]) -> Pa
     work: Work = shared(ticket)
     box = Box(*block)
     partials: list[Any] = [None] * len(steps)
-    read = 0.0
+    read, meter = 0.0, Meter()
     tile_rows = measure_tile_rows(box.width)
     for strip in strips(box, max(work.rows, tile_rows)):
         work.stop_if_cancelled()
-        puller = Puller(work.evaluation, work.stored, work.traffic, work.chains)
+        puller = Puller(work.evaluation, work.stored, work.traffic, work.chains, meter)
         if work.rows > tile_rows or work.columns:
             # Pixels come in thick strips or blocks where that is cheaper; what is measured stays tile by tile.
             puller.prefetch(_same_size_images(work, steps, strip, tile_rows), work.columns, work.stop_if_cancelled)
@@ -67,14 +70,14 @@ def measure_block(ticket: Any, steps: Sequence[int], block: Sequence[int]) -> Pa
                 partials[n] = partial if partials[n] is None else _process(work, step).merge(partials[n], partial)
             puller.forget()
         read += puller.read
-    return partials, read
+    return partials, read, [meter.spent]
 
 
 def fold(ticket: Any, steps: Sequence[int], first: Partials, second: Partials) -> Partials:
     """Merge two neighbouring blocks."""
     work: Work = shared(ticket)
     merged = [_process(work, s).merge(a, b) for s, a, b in zip(steps, first[0], second[0], strict=True)]
-    return merged, first[1] + second[1]
+    return merged, first[1] + second[1], first[2] + second[2]
 
 
 def compute_value(ticket: Any, step: int) -> Any:
@@ -84,23 +87,34 @@ def compute_value(ticket: Any, step: int) -> Any:
     return work.evaluation.computed(step)
 
 
-def make_band(ticket: Any, band: Sequence[int]) -> tuple[int, float]:
-    """Pull a band of every target strip by strip, hand the strips on; return the bytes made and those read."""
+def make_band(ticket: Any, band: Sequence[int]) -> tuple[int, float, Spent]:
+    """Pull a band of every target strip by strip, hand the strips on; return bytes made, bytes read, times."""
     work: Work = shared(ticket)
-    made, read = 0, 0.0
+    made, read, meter = 0, 0.0, Meter()
     for box in strips(Box(*band), work.rows):
         work.stop_if_cancelled()
-        puller = Puller(work.evaluation, work.stored, work.traffic, work.chains)
+        puller = Puller(work.evaluation, work.stored, work.traffic, work.chains, meter)
         # What a killed run had finished is not made again.
         todo = [(f, w) for f, w in work.targets if not (isinstance(w, Journalled) and w.has(box))]
         if work.columns:
             puller.prefetch({feed: [box] for feed, _ in todo}, work.columns, work.stop_if_cancelled)
         for feed, writer in todo:
             tile = puller.pull(feed, box)
+            begun = meter.begin()
             _write(work, feed, writer, box, tile)
+            meter.end(begun, _writing(writer), ((feed.step, 1.0, tile.size),))
             made += tile.nbytes
         read += puller.read
-    return made, read
+    return made, read, meter.spent
+
+
+def _writing(writer: Any) -> str:
+    """Return what handing strips to *writer* is called among costs."""
+    if isinstance(writer, StoredPixels):
+        return "write store"
+    if isinstance(writer, Collected | Held):
+        return "write memory"
+    return f"write {os.path.splitext(writer.path)[1].lower()}"
 
 
 def _write(work: Work, feed: Feed, writer: Writer | StoredPixels, box: Box, tile: Tile) -> None:
@@ -120,8 +134,11 @@ def _measured(work: Work, puller: Puller, index: int, box: Box) -> Any:
     known = work.evaluation.known(index, "" if linked else image, box=box, state=work.states.get(index))
     if not linked:
         puller.read += work.traffic.bytes(index, box)
+    begun = puller.meter.begin()
     try:
-        return step.process.measure(known, *puller.tiles(index, box, known))
+        found = step.process.measure(known, *puller.tiles(index, box, known))
+        puller.meter.end(begun, "measure", ((index, 1.0, 0 if index in work.states else box.height * box.width),))
+        return found
     except EngineError as e:
         if isinstance(e, NodeFailed):
             raise

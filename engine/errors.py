@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 
 class EngineError(Exception):
     """Root of all errors that lerarlink raises on purpose."""
@@ -15,8 +18,71 @@ class GraphError(EngineError, ValueError):
     """The graph cannot be run as it stands: links, types, cycles, states."""
 
 
+UNRESOLVED = "Process Error: Lerar Link unresolved"
+"""Begins every message about something that was to be linked and is not there."""
+
+
+def unresolved(where: str, why: str, *, wants: str = "", near: Iterable[str] = (), cure: str = "") -> str:
+    """Return the message of an unresolved link, the same words wherever one turns up.
+
+    Parameters
+    ----------
+    where
+        The node with its input or parameter, or the frames that it is about.
+    why
+        What is the matter.
+    wants
+        The type of what is wanted there; empty where that says nothing.
+    near
+        Candidates that come nearest, each as half a sentence.
+    cure
+        What would help.
+    """
+    wanted = f" (wants {wants})" if wants else ""
+    parts = [why, *([", ".join(found)] if (found := list(near)) else []), *([cure] if cure else [])]
+    return f"{UNRESOLVED}: {where}{wanted}: {'; '.join(parts)}"
+
+
 class UnresolvedLinkError(GraphError):
-    """A required input has nothing linked to it."""
+    """Something that is to be linked is not there: an input, what a parameter follows, a master that frames want."""
+
+
+class LinkError(UnresolvedLinkError):
+    """A parameter link cannot be followed.
+
+    Attributes
+    ----------
+    code
+        ``LNK-1`` syntax, ``LNK-2`` unknown reference, ``LNK-3`` units, ``LNK-4`` circle, ``LNK-5`` value out of range
+        or not finite, ``LNK-6`` type, ``LNK-7`` a measurement failed, ``LNK-8`` too large.
+    node, param
+        Whose link it is; empty while only its text is looked at.
+    why
+        What is the matter, without the place.
+    cure
+        What would help; may be empty.
+    """
+
+    def __init__(
+        self, code: str, why: str, *, node: str = "", param: str = "", wants: str = "", cure: str = ""
+    ) -> None:
+        super().__init__(code, why, node, param, wants, cure)
+        self.code, self.why, self.node, self.param, self.wants, self.cure = code, why, node, param, wants, cure
+
+    def __str__(self) -> str:
+        where = f"node '{self.node}', parameter '{self.param}'" if self.node else "expression"
+        return unresolved(where, f"{self.code}: {self.why}", wants=self.wants, cure=self.cure)
+
+    def __reduce__(self) -> Any:
+        return _link_error, (self.code, self.why, self.node, self.param, self.wants, self.cure)
+
+    def at(self, node: str, param: str, wants: str = "") -> LinkError:
+        """Return the same error at a parameter of a node."""
+        return LinkError(self.code, self.why, node=node, param=param, wants=wants or self.wants, cure=self.cure)
+
+
+def _link_error(code: str, why: str, node: str, param: str, wants: str, cure: str) -> LinkError:
+    return LinkError(code, why, node=node, param=param, wants=wants, cure=cure)
 
 
 class UnknownProcessError(EngineError, LookupError):
@@ -25,6 +91,10 @@ class UnknownProcessError(EngineError, LookupError):
 
 class SourceError(EngineError, OSError):
     """An input file is missing, unreadable, truncated or not an image."""
+
+
+class MissingSourceError(UnresolvedLinkError, SourceError):
+    """A file, or frames such as darks, that are to be linked were not given."""
 
 
 class StoreError(EngineError, OSError):

@@ -8,10 +8,12 @@ from typing import Any
 
 from .errors import EngineError, GraphError, NodeFailed, ParameterError, SourceError
 from .frame import Frame
+from .grids import between
 from .identity import EPOCH, digest
-from .plan import Feed, Plan, Step
+from .links.resolving import Resolved
 from .process import Known, Process
 from .region import Box
+from .steps import Feed, Plan, Step
 
 _NOWHERE = Box(0, 0, 0, 0)
 
@@ -23,6 +25,8 @@ class Evaluation:
         self.plan = plan
         self.measured: dict[int, Any] = {}
         self.keys: dict[int, str] = {}
+        self.links: tuple[Resolved, ...] = ()
+        """What parameter links gave on the way to the plan."""
         self._frames: dict[Feed, Frame] = {}
         self._knowns: dict[Feed, Known] = {}
 
@@ -73,7 +77,7 @@ class Evaluation:
             return found
         return Known(
             frames=found.frames, values=found.values, measured=found.measured, frame=found.frame, port=port,
-            box=box, state=state, index=found.index,
+            box=box, state=state, index=found.index, maps=found.maps,
         )  # fmt: skip
 
     def _known(self, step: Step, feed: Feed, frame: Frame | None) -> Known:
@@ -88,6 +92,10 @@ class Evaluation:
             (frames if port.is_image else values)[port.name] = found
         measured = self.measured.get(feed.step)
         extra: dict[str, Any] = {} if frame is None else {"frame": frame}
+        if step.process.relates:
+            single = {port: f for port, f in step.inputs.items() if isinstance(f, Feed)}
+            pairs = [(a, b) for a, b in step.process.relates if a in single and b in single]
+            extra["maps"] = {(a, b): between(self, single[a], single[b]) for a, b in pairs}
         return Known(
             frames=frames, values=values, measured=measured, port=feed.port, index=step.frame, **extra,
         )  # fmt: skip

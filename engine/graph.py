@@ -9,6 +9,7 @@ from typing import Any
 from . import registry
 from .errors import GraphError
 from .image import ImageHandle
+from .links.parameter import Mode, ParameterLink, link_text
 from .process import Process
 from .region import Box
 from .run import Report, evaluate, run
@@ -16,7 +17,7 @@ from .wiring import MASK as MASK
 from .wiring import Feeds as Feeds
 from .wiring import Link as Link
 from .wiring import NodeSpec as NodeSpec
-from .wiring import Wiring
+from .wiring import Wiring, check_link, check_params
 
 
 class Node:
@@ -67,6 +68,49 @@ class Node:
             ports = self._graph.spec(self.name).find().outputs
             port = next((p.name for p in ports if not p.is_image), None)
         return self.output(port).value(**options)
+
+    def link(
+        self,
+        param: str,
+        expr: str,
+        *,
+        unit: str = "",
+        mode: Mode = "live",
+        clamp: tuple[float, float] | None = None,
+        fallback: str = "",
+        deadband: float = 0.0,
+    ) -> Node:
+        """Let a parameter follow an expression, such as ``= sky.bg.median - 2.8*sky.bg.mad``; return the node.
+
+        Parameters
+        ----------
+        param
+            The parameter.
+        expr
+            The expression, with or without ``=`` before it; see the page on links.
+        unit
+            Unit of the result; empty for that of the parameter.
+        mode
+            ``live``, or ``frozen``: the parameter keeps the value it has.
+        clamp
+            Range that the result is held in.
+        fallback
+            Expression that holds where the other one has no finite value, or one out of range.
+        deadband
+            Changes smaller than this are not followed while somebody drags a region.
+
+        Raises
+        ------
+        LinkError
+            The expression cannot be read, or there is no such parameter.
+        """
+        texts = [link_text(text) or text.strip() for text in (expr, fallback)]
+        made = ParameterLink(
+            expr=texts[0], unit=unit, mode=mode, fallback=texts[1], deadband=float(deadband),
+            clamp=None if clamp is None else (float(clamp[0]), float(clamp[1])),
+        )  # fmt: skip
+        self._graph.follow(self.name, param, made)
+        return self
 
     def compute(self, box: Box | None = None, **options: Any) -> Any:
         return self.image.compute(box, **options)
@@ -130,12 +174,15 @@ class Graph(Wiring):
         region
             ``y0, x0, y1, x1``: outside it the first input is left as it is.
         feeds_and_params
-            Nodes or outputs go to input ports (lists of them to a `many` port), all else to parameters.
+            Nodes or outputs go to input ports (lists of them to a `many` port), all else to parameters. A text
+            ``= expression`` makes a parameter follow that, as does a `ParameterLink`.
         """
         cls = registry.find(process) if isinstance(process, str) else registry.register(process)
         ports = {p.name: p for p in cls.inputs}
         feeds = {k: v for k, v in feeds_and_params.items() if k in ports and v is not None}
         params = {k: v for k, v in feeds_and_params.items() if k not in ports}
+        followed = {k: link for k, v in params.items() if (link := _parameter_link(v)) is not None}
+        params = {k: v for k, v in params.items() if k not in followed}
         if wrong := next((k for k, v in params.items() if _is_feed(v)), None):
             raise GraphError(f"{cls.__name__} has no input '{wrong}'; it has {', '.join(ports) or 'none'}")
         spec = NodeSpec(
@@ -145,11 +192,15 @@ class Graph(Wiring):
             params=params,
             region=None if region is None else Box(*region),
         )
-        spec.build()
+        for param, link in followed.items():
+            check_link(spec, param, link)
+        check_params(spec, followed)
         links = {port: _links(feed, port, ports[port].many) for port, feed in feeds.items()}
         if mask is not None:
             links[MASK] = _links(mask, MASK, False)
-        return self.insert(spec, links)
+        made = self.insert(spec, links)
+        self.parameter_links |= {(spec.name, param): link for param, link in followed.items()}
+        return made
 
     def insert(self, spec: NodeSpec, feeds: Feeds) -> Node:
         """Add a node as it is, checked only for its name: documents may hold what is not installed here."""
@@ -174,6 +225,13 @@ class Graph(Wiring):
         if stem not in self:
             return stem
         return next(f"{stem}-{i}" for i in range(2, len(self) + 3) if f"{stem}-{i}" not in self)
+
+
+def _parameter_link(value: Any) -> ParameterLink | None:
+    if isinstance(value, ParameterLink):
+        return value
+    text = link_text(value)
+    return None if text is None else ParameterLink(expr=text)
 
 
 def _is_feed(value: Any) -> bool:

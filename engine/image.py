@@ -14,7 +14,7 @@ import numpy as np
 from . import registry
 from .errors import GraphError
 from .frame import Frame
-from .plan import Feed, Plan, lower
+from .plan import Feed, Lowering
 from .process import Tile
 from .region import Box
 from .schedule import Lane, Scheduler
@@ -40,14 +40,21 @@ class ImageHandle:
 
     def __len__(self) -> int:
         """Return the number of frames behind this output: 1, or those of a series."""
-        return len(lower(self.graph, [self.link.node]).feeds_of(self.link))
+        lowering = Lowering(self.graph, [self.link.node])
+        if lowering.waiting:
+            with contextlib.closing(Session(lowering.plan, Lane("sync"), Store(), None, None)) as session:
+                session.follow(lowering)
+        return len(lowering.plan.feeds_of(self.link))
 
     def __getitem__(self, index: int) -> ImageHandle:
         return ImageHandle(self.graph, self.link, range(len(self))[index])
 
     @property
     def frame(self) -> Frame:
-        """Size and meaning, from headers. A float source's bounds may still be None: they need its pixels."""
+        """Size and meaning, from headers. A float source's bounds may still be None: they need its pixels.
+
+        Where parameters before it follow what is measured, that is measured first.
+        """
         session, feed = self._session(Lane("sync"))
         return session.evaluation.frame(feed)
 
@@ -153,13 +160,15 @@ class ImageHandle:
         return f'<figure><img src="data:image/png;base64,{picture}"><figcaption>{facts}</figcaption></figure>'
 
     def _session(self, lane: Lane, store: Store | None = None) -> tuple[Session, Feed]:
-        plan: Plan = lower(self.graph, [self.link.node])
-        feeds = plan.feeds_of(self.link)
+        lowering = Lowering(self.graph, [self.link.node])
+        session = Session(lowering.plan, lane, store or Store(), None, None)
+        session.follow(lowering)
+        feeds = lowering.plan.feeds_of(self.link)
         if not feeds:
             raise GraphError(f"{self.link} is absent: the optional source it comes from was not given")
         if self.index is None and len(feeds) > 1:
             raise GraphError(f"{self.link} is a series of {len(feeds)} frames; take one, such as image[0]")
-        return Session(plan, lane, store or Store(), None, None), feeds[self.index or 0]
+        return session, feeds[self.index or 0]
 
 
 class _Adder:

@@ -19,7 +19,11 @@ MANY = 6
 
 
 def worth_keeping(
-    evaluation: Evaluation, targets: Iterable[int], measuring: Iterable[int], kept: Iterable[Feed]
+    evaluation: Evaluation,
+    targets: Iterable[int],
+    measuring: Iterable[int],
+    kept: Iterable[Feed],
+    later: Iterable[int] = (),
 ) -> list[list[Feed]]:
     """Return the image outputs that are to be made before anything else, those of one step together, in order.
 
@@ -31,20 +35,24 @@ def worth_keeping(
         Steps that measure pixels, so that theirs are pulled in a pass of its own at least.
     kept
         What is there already.
+    later
+        Steps that will want pixels afterwards; what only they want is not made now.
     """
-    targets, measuring, kept = list(targets), set(measuring), set(kept)
+    targets, measuring, kept, later = list(targets), set(measuring), set(kept), list(later)
     steps = evaluation.plan.steps
-    order = evaluation.upstream([*targets, *measuring])
+    now = set(evaluation.upstream([*targets, *measuring]))
+    order = evaluation.upstream([*targets, *measuring, *later])
     drawn = _drawn(evaluation, order, kept)
     demand: dict[Feed, int] = {}
     found: list[list[Feed]] = []
-    own = {i: 2 if i in measuring else int(i in targets) for i in order}
+    own = {i: 2 if i in measuring else int(i in targets or i in later) for i in order}
     for i in reversed(order):
         asked = [Feed(i, p.name) for p in steps[i].process.outputs if p.is_image and demand.get(Feed(i, p.name))]
         passes = max([own[i], *(demand[f] for f in asked)])
         many = len(drawn[i]) >= MANY and all(f not in kept for f in asked)
         if many and asked and passes > 1 and i not in measuring:
-            found.append(asked)
+            if i in now:
+                found.append(asked)
             passes = 1
         if not passes or any(f in kept for f in asked):
             continue
@@ -53,29 +61,61 @@ def worth_keeping(
             if port.is_image and linked is not None:
                 for feed in [linked] if isinstance(linked, Feed) else linked:
                     demand[feed] = demand.get(feed, 0) + passes
-    left_alone = measuring | set(targets)
-    return [
-        [_narrowed(evaluation, order, left_alone, feeds[0])] if len(feeds) == 1 else feeds for feeds in found[::-1]
-    ]
+    left_alone = {*measuring, *targets, *later}
+    return [_narrowed(evaluation, order, left_alone, feeds[0]) if len(feeds) == 1 else feeds for feeds in found[::-1]]
 
 
-def _narrowed(evaluation: Evaluation, order: list[int], left_alone: set[int], feed: Feed) -> Feed:
-    """Return what is smaller to keep where only one step takes *feed*, such as one of several maps made at once."""
+def dear_again(
+    evaluation: Evaluation, measuring: Iterable[int], goal: Iterable[int], kept: Iterable[Feed]
+) -> list[Feed]:
+    """Return what takes long to make and is drawn on now, by *measuring*, and again later on the way to *goal*."""
+    steps, kept, now, goal = evaluation.plan.steps, set(kept), set(measuring), set(goal)
+    later = [i for i in evaluation.upstream(list(goal)) if i not in now and (i in goal or evaluation.waits(i))]
+    dear = {f for f in _behind(evaluation, later, kept) if steps[f.step].process.dear} - kept
+    return sorted(dear & _behind(evaluation, now, kept | dear))
+
+
+def _behind(evaluation: Evaluation, steps: Iterable[int], stop: set[Feed]) -> set[Feed]:
+    """Return all images that the pixels of *steps* are made of; nothing that only images of *stop* are made of."""
+    todo = [f for i in steps for f in drawn_on(evaluation, i)]
+    found: set[Feed] = set()
+    while todo:
+        feed = todo.pop()
+        if feed not in found:
+            found.add(feed)
+            if feed not in stop:
+                todo += drawn_on(evaluation, feed.step)
+    return found
+
+
+def drawn_on(evaluation: Evaluation, index: int) -> list[Feed]:
+    """Return the images that the pixels of a step are made of; of a step that chooses, the chosen one."""
+    step = evaluation.plan.steps[index]
+    found: list[Feed] = []
+    for port in step.process.inputs:
+        linked = step.inputs.get(port.name)
+        if port.is_image and linked is not None:
+            found += [linked] if isinstance(linked, Feed) else used(evaluation, index, port.name, linked)
+    return found
+
+
+def _narrowed(evaluation: Evaluation, order: list[int], left_alone: set[int], feed: Feed) -> list[Feed]:
+    """Return what is smaller to keep than *feed*: only those of several maps made at once that are wanted."""
     steps = evaluation.plan.steps
-    while True:
-        takers = [i for i in order if feed in evaluation.image_feeds(i)]
-        if len(takers) != 1 or takers[0] in left_alone or evaluation.image_feeds(takers[0]) != [feed]:
-            return feed
-        outputs = [p.name for p in steps[takers[0]].process.outputs if p.is_image]
-        if len(outputs) != 1:
-            return feed
-        after = Feed(takers[0], outputs[0])
-        try:
-            if _samples(evaluation, after) >= _samples(evaluation, feed):
-                return feed
-        except EngineError:  # not told yet, before something is measured
-            return feed
-        feed = after
+    after: list[Feed] = []
+    for i in (i for i in order if feed in evaluation.image_feeds(i)):
+        outputs = [p.name for p in steps[i].process.outputs if p.is_image]
+        if i in left_alone or evaluation.image_feeds(i) != [feed] or len(outputs) != 1:
+            return [feed]
+        after.append(Feed(i, outputs[0]))
+    try:
+        if not after or sum(_samples(evaluation, f) for f in after) >= _samples(evaluation, feed):
+            return [feed]
+        if len({evaluation.frame(f).box for f in after}) > 1:  # made in one pass, so of one size
+            return [feed]
+    except EngineError:  # not told yet, before something is measured
+        return [feed]
+    return _narrowed(evaluation, order, left_alone, after[0]) if len(after) == 1 else after
 
 
 def _samples(evaluation: Evaluation, feed: Feed) -> int:
@@ -113,7 +153,7 @@ def used(evaluation: Evaluation, index: int, port: str, linked: tuple[Feed, ...]
         return linked
     try:
         known = evaluation.known(index, image)
+        boxes = needed_boxes(process, known.frame.box, port, known, len(linked))
     except EngineError:  # not told yet, before it is measured
         return linked
-    boxes = needed_boxes(process, known.frame.box, port, known, len(linked))
     return tuple(feed for feed, box in zip(linked, boxes, strict=True) if not box.empty)

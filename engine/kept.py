@@ -70,16 +70,20 @@ class Kept:
 
     def place(self, feed: Feed) -> Held | StoredPixels:
         """Return where the pixels of *feed* are to go: into memory while the budget lasts, else into the store."""
+        return self.in_memory(feed) or self.stored(feed)
+
+    def in_memory(self, feed: Feed) -> Held | None:
+        """Return room for the pixels of *feed* in memory, if the budget has any left."""
         frame = self.evaluation.frame(feed)
         size = 4 * frame.channels * frame.height * frame.width
         held = [*self._held.values(), *(self._pool.held.values() if self._pool is not None else ())]
         if size + sum(h.nbytes for h in held) > self.memory.held:
-            return self.stored(feed)
+            return None
         return Held(Collected(frame.box, frame.channels, on_disk=self.on_disk))
 
-    def hold(self, feed: Feed, held: Held) -> None:
-        """Have the pixels of *feed* until nothing waits for them, or as long as the pool lasts."""
-        if self._pool is not None:
+    def hold(self, feed: Feed, held: Held, *, this_run: bool = False) -> None:
+        """Have the pixels of *feed* until nothing waits for them, or (not *this_run*) as long as the pool lasts."""
+        if self._pool is not None and not this_run:
             self._pool.held[self._name(feed)] = held
         else:
             self._held[feed] = held
@@ -99,12 +103,13 @@ class Kept:
             return
         todo = [i for i in self.evaluation.upstream(goal) if i in goal or self.evaluation.waits(i)]
         feeds = [f for i in todo for f in self.evaluation.image_feeds(i)]
+        there = self.of(goal)
         needed: set[Feed] = set()
         while feeds:
             feed = feeds.pop()
             if feed not in needed:
                 needed.add(feed)
-                if feed not in self._held:
+                if feed not in there:
                     feeds += self.evaluation.image_feeds(feed.step)
         for feed in [f for f in self._held if f not in needed]:
             self._held.pop(feed).abandon()

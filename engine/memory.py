@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import platform
 import sys
 from dataclasses import dataclass
+from functools import cache
 
 _QUARTER = 4
 
@@ -34,6 +37,26 @@ class Memory:
 
 # Beyond this (128 MB) thicker strips gain nothing.
 _LARGEST_STRIP = 32 * 1024 * 1024
+
+
+@cache
+def keep_freed_memory() -> None:
+    """Let the C library keep what strips give back, up to 32 MiB a thread, for the next strips.
+
+    By default glibc returns each larger buffer to the system at once, and the system hands it out again page by page,
+    zeroed: measured as more than a third of all processor time of a pointwise chain. Elsewhere nothing is changed, nor
+    where the user has set the C library's own variables.
+    """
+    if platform.libc_ver()[0] != "glibc" or any(name.startswith("MALLOC_") for name in os.environ):
+        return
+    mallopt = ctypes.CDLL(None).mallopt
+    mallopt(_MMAP_THRESHOLD, _KEPT)
+    mallopt(_TRIM_THRESHOLD, _KEPT)
+
+
+# From malloc.h. Setting one switches off that glibc adapts both, so both are set.
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_KEPT = 32 * 1024 * 1024
 
 
 def peak_memory() -> int:

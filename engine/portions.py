@@ -11,7 +11,7 @@ from collections.abc import Container
 
 from .bands import measured_images
 from .evaluation import Evaluation
-from .keeping import used
+from .keeping import drawn_on
 from .plan import Feed
 
 # Samples of one channel: enough work (a second or so) that the ends of passes, where workers wait, do not count.
@@ -63,29 +63,19 @@ def _together(evaluation: Evaluation, steps: list[int], kept: Container[Feed]) -
     return sorted((sorted(group) for group in groups.values()), key=lambda group: group[0])
 
 
-def _drawn_on(evaluation: Evaluation, index: int) -> list[Feed]:
-    """Return the images that the pixels of a step are made of; of a step that chooses, the chosen one."""
-    step = evaluation.plan.steps[index]
-    found: list[Feed] = []
-    for port in step.process.inputs:
-        linked = step.inputs.get(port.name)
-        if port.is_image and linked is not None:
-            found += [linked] if isinstance(linked, Feed) else used(evaluation, index, port.name, linked)
-    return found
-
-
 def _sources(
     evaluation: Evaluation, step: int, kept: Container[Feed], drawn: dict[int, frozenset[int]]
 ) -> frozenset[int]:
-    """Return the steps without image inputs that *step* draws on, what is kept left out."""
+    """Return the steps that *step* draws on and that draw on nothing: they have no image inputs, or are kept."""
     todo = [step]
     while todo:
         i = todo[-1]
-        feeds = [f for f in _drawn_on(evaluation, i) if f not in kept]
+        linked = drawn_on(evaluation, i)
+        feeds = [f for f in linked if f not in kept]
         if missing := [f.step for f in feeds if f.step not in drawn]:
             todo += missing
             continue
         todo.pop()
-        own = frozenset() if evaluation.image_feeds(i) else frozenset([i])
+        own = frozenset(f.step for f in linked if f in kept) if linked else frozenset([i])
         drawn[i] = own.union(*(drawn[f.step] for f in feeds))
     return drawn[step]

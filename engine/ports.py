@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
-PortType = Literal["image", "stars", "transform", "psf", "measures", "display", "line", "text"]
-PORT_TYPES: tuple[str, ...] = ("image", "stars", "transform", "psf", "measures", "display", "line", "text")
+PortType = Literal[
+    "image", "stars", "transform", "psf", "measures", "display", "line", "text", "times", "series", "table", "region"
+]
+PORT_TYPES: tuple[str, ...] = get_args(PortType)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from .errors import ParameterError
 from .frame import Frame, State
+from .grids import GridMap, SameGrid
 from .params import Spec, checked, param, specs_of
 from .ports import Port
 from .region import Box
@@ -81,6 +82,9 @@ class Known:
         In `measure` and `finish`: the state of the `Again` that asked for this pass; None in the first.
     index
         Which frame of a series this is, from 0; None outside a series.
+    maps
+        For each pair of ports in `relates`: how the image of the first lies on that of the second; None where no
+        path of processes leads from one to the other.
     provenance
         In `writer`: what the file is to tell of its making; None for nothing.
     """
@@ -93,6 +97,7 @@ class Known:
     box: Box = field(default_factory=lambda: Box(0, 0, 0, 0))
     state: Any = None
     index: int | None = None
+    maps: Mapping[tuple[str, str], GridMap | None] = field(default_factory=dict)
     provenance: Provenance | None = None
 
     def of(self, port: str) -> Frame:
@@ -138,8 +143,19 @@ class Process:
     edge
         What stands beyond the image where `needs` reaches outside: mirrored rows, the nearest pixel, or
         missing (NaN).
+    units
+        Of plain numbers in the Values that it gives, by key; left out: pure numbers. ``level`` is a sample of the
+        image (it has the image's black taken off where samples are counted in the image's range), ``image`` a
+        difference of two.
     maskable
         Whether the engine may blend the result with the first input by a mask or within a region.
+    dear
+        Whether making pixels takes so much longer than reading them that they are held in memory between passes.
+    draws
+        Whether the images of `many` ports come as a `Drawn`, which pulls one at a time when it is asked for, instead
+        of a tuple of tiles: for series of hundreds of images.
+    relates
+        Pairs of image inputs whose pixel grids are to be related; see `Known.maps`.
     """
 
     id: ClassVar[str] = ""
@@ -150,7 +166,11 @@ class Process:
     requires: ClassVar[State | None] = None
     gives: ClassVar[State | None] = None
     edge: ClassVar[Edge] = "mirror"
+    units: ClassVar[Mapping[str, str]] = {}
     maskable: ClassVar[bool] = True
+    dear: ClassVar[bool] = False
+    draws: ClassVar[bool] = False
+    relates: ClassVar[tuple[tuple[str, str], ...]] = ()
     pixel: ClassVar[Callable[..., Any] | None] = None
 
     def __init_subclass__(cls, *, id: str = "", version: int = 1) -> None:
@@ -192,6 +212,10 @@ class Process:
         given = [getattr(self, s.name) for s in self.params.values() if s.file]
         return tuple(p for one in given if one for p in ((one,) if isinstance(one, str) else one))
 
+    def share(self) -> float:
+        """Return which part of the input files it names a source reads for its whole image. Default: all."""
+        return 1.0
+
     # -- 1. what comes out ------------------------------------------------------------------------
 
     def frame(self, known: Known) -> Frame:
@@ -202,6 +226,17 @@ class Process:
                 first: Frame = linked[0] if isinstance(linked, tuple) else linked
                 return first
         raise NotImplementedError(f"{type(self).__name__} must say its frame: it has no image input")
+
+    def grid_map(self, port: str, at: int, known: Known) -> GridMap | None:
+        """Return how the image linked to *port* lies on the output `known.port`; of a `many` port, image *at*.
+
+        Places of things are carried through a graph by it. Default: pixel on pixel where both are of one size, else
+        None, which says that it is not known. A process that moves what an image shows answers itself, even where
+        the size stays.
+        """
+        linked = known.frames[port]
+        source: Frame = linked[at] if isinstance(linked, tuple) else linked
+        return SameGrid() if source.same_size(known.frame) else None
 
     # -- 2. what is needed ------------------------------------------------------------------------
 

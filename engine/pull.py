@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from .chains import Chain, chains_of, run_chains
+from .costs import Meter
+from .drawing import Drawn, own_steps
 from .errors import EngineError, NodeFailed
 from .evaluation import Evaluation
 from .frame import Frame
@@ -31,10 +33,12 @@ class Puller:
         stored: Mapping[Feed, Pixels] | None = None,
         traffic: Traffic | None = None,
         chains: dict[Feed, list[Chain] | None] | None = None,
+        meter: Meter | None = None,
     ) -> None:
         self.evaluation = evaluation
         self.read = 0.0
         """Bytes of source files read so far."""
+        self.meter = meter or Meter()
         self._traffic = traffic or Traffic(evaluation)
         self.stored = stored or {}
         self._chains = {} if chains is None else chains
@@ -108,9 +112,26 @@ class Puller:
                 continue
             feeds = [linked] if isinstance(linked, Feed) else linked
             boxes = needed_boxes(step.process, box, port.name, known, len(feeds))
+            if step.process.draws and port.many:
+                found.append(self._drawn(feeds, boxes, step.process.edge))
+                continue
             pulled = tuple(self._around(f, b, step.process.edge) for f, b in zip(feeds, boxes, strict=True))
             found.append(pulled[0] if isinstance(linked, Feed) else pulled)
         return found
+
+    def _drawn(self, feeds: Sequence[Feed], boxes: Sequence[Box], edge: Edge) -> Drawn:
+        own = own_steps(self.evaluation, feeds)
+
+        def pull(feed: Feed, box: Box) -> Tile:
+            before = set(self._memo)
+            try:
+                return self._around(feed, box, edge)
+            finally:
+                # What images have in common, such as a master's tile, stays for the next one.
+                for made in [m for m in self._memo if m not in before and m[0].step in own]:
+                    del self._memo[made]
+
+        return Drawn(feeds, boxes, pull)
 
     def _cut(self, feed: Feed, box: Box) -> Tile | None:
         for around, tile in self._wide[feed]:
@@ -125,11 +146,14 @@ class Puller:
 
     def _make(self, feed: Feed, box: Box) -> Tile:
         step = self.evaluation.plan.steps[feed.step]
+        begun = self.meter.begin()
         try:
             chains = self._chains_of(feed)
             if chains is not None:
                 frame = self.evaluation.frame(feed)
-                return run_chains(chains, box, frame.width * frame.height, self.pull)
+                made = run_chains(chains, box, frame.width * frame.height, self.pull)
+                self.meter.end(begun, "pixels", _shares(chains, box))
+                return made
             known = self.evaluation.known(feed.step, feed.port, box=box)
             tiles = self.tiles(feed.step, box, known)
             if not tiles:
@@ -139,7 +163,9 @@ class Puller:
             raise
         except Exception as e:
             raise NodeFailed(step.label, step.process.id, str(box), f"{type(e).__name__}: {e}") from e
-        return _expect(tile, step, known.frame, box)
+        tile = _expect(tile, step, known.frame, box)
+        self.meter.end(begun, "pixels", ((feed.step, 1.0, tile.size),))
+        return tile
 
     def _chains_of(self, feed: Feed) -> list[Chain] | None:
         if self._wide:
@@ -165,6 +191,13 @@ class Puller:
             tile[:, (ys < 0) | (ys >= frame.height)] = np.nan
             tile[:, :, (xs < 0) | (xs >= frame.width)] = np.nan
         return np.ascontiguousarray(tile)
+
+
+def _shares(chains: list[Chain], box: Box) -> Iterator[tuple[int, float, float]]:
+    """Yield what each step that chains went through has of their time and samples."""
+    for chain in chains:
+        for feed in chain.through:
+            yield feed.step, 1 / (len(chains) * len(chain.through)), box.height * box.width
 
 
 def needed_boxes(process: Process, box: Box, port: str, known: Known, count: int) -> Sequence[Box]:

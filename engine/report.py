@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from .links.resolving import Resolved
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -66,6 +68,8 @@ class Report:
         How often pixels were read for measuring.
     stages
         What each stage cost, in order.
+    links
+        What parameter links gave.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
@@ -74,6 +78,7 @@ class Report:
     seconds: float = 0.0
     passes: int = 0
     stages: list[Stage] = field(default_factory=list)
+    links: tuple[Resolved, ...] = ()
 
     @property
     def bytes_read(self) -> int:

@@ -9,9 +9,11 @@ from threading import Event as CancelEvent
 from typing import Any
 
 from .errors import GraphError
+from .identity import digest
 from .kept import Pool as Pool
+from .links.resolving import Resolved
 from .memory import Memory
-from .plan import Absent, Feed, Plan, lower
+from .plan import Absent, Feed, Lowering, Plan
 from .provenance import Sign
 from .report import Progress as Progress
 from .report import Report as Report
@@ -19,6 +21,7 @@ from .report import Watcher as Watcher
 from .schedule import Lane, Scheduler
 from .session import Session
 from .store import Store
+from .turns import turns
 from .wiring import Link, Wiring
 
 
@@ -75,32 +78,64 @@ def run(
     start = time.perf_counter()
     wanted = list(graph.ends() if targets is None else targets)
     pinned = list(pin)
-    plan = lower(graph, [*wanted, *pinned])
+    lowering = Lowering(graph, [*wanted, *pinned])
+    plan = lowering.plan
     with Lane(scheduler, workers, cluster) as lane:
         budget = Memory.default(lane.workers) if memory is None else Memory(memory, lane.workers)
         session = Session(plan, lane, store or Store(), watch, cancel, budget, sign, pool)
-        steps = [i for name in wanted for i in _steps_of(plan, name)]
-        pins = [feed for name in pinned for feed in _image_feeds(plan, name)]
         with contextlib.closing(session):
-            session.measure([*steps, *(f.step for f in pins)])
-            session.make([i for name in wanted for i in plan.sinks.get(name, ())], pins, strip_samples)
+            session.follow(lowering)
+            steps = [i for name in wanted for i in _steps_of(plan, name)]
+            pins = [feed for name in pinned for feed in _image_feeds(plan, name)]
+            session.aim([*steps, *(f.step for f in pins)])
+            sinks = [i for name in wanted for i in plan.sinks.get(name, ())]
+            *before, last = turns(session.evaluation, steps)
+            for turn in before:
+                session.measure(turn)
+                session.make([i for i in sinks if i in turn], [], strip_samples)
+                session.reached(turn)
+            session.measure([*last, *(f.step for f in pins)])
+            session.make([i for i in sinks if i in last], pins, strip_samples)
     session.report.seconds = time.perf_counter() - start
     return session.report
 
 
 def evaluate(graph: Wiring, link: Link, **options: Any) -> Any:
     """Return the Value behind an output port: one, or a tuple for a series."""
-    plan = lower(graph, [link.node])
-    feeds = plan.feeds_of(link)
+    lowering = Lowering(graph, [link.node])
+    plan = lowering.plan
     with Lane(options.pop("scheduler", "threads"), options.pop("workers", None)) as lane:
         session = Session(plan, lane, options.pop("store", None) or Store(), options.pop("watch", None), None)
         with contextlib.closing(session):
+            session.follow(lowering)
+            feeds = plan.feeds_of(link)
             session.measure([f.step for f in feeds])
     values = tuple(session.evaluation.value(f) for f in feeds)
     lowered = plan.outputs[link.node][link.port]
     if isinstance(lowered, Absent):
         raise GraphError(f"{link} is absent: the optional source it comes from was not given")
     return values[0] if isinstance(lowered, Feed) else values
+
+
+def resolved(graph: Wiring, targets: Iterable[str] | None = None, **options: Any) -> tuple[Resolved, ...]:
+    """Return what the parameter links give that *targets* (default: every node) need, measuring what they read.
+
+    Each tells the digest of the images that were measured for it. *options* are ``scheduler``, ``workers``, ``store``
+    and ``watch``, as in `run`.
+    """
+    lowering = Lowering(graph, targets)
+    with Lane(options.pop("scheduler", "threads"), options.pop("workers", None)) as lane:
+        session = Session(lowering.plan, lane, options.pop("store", None) or Store(), options.pop("watch", None), None)
+        with contextlib.closing(session):
+            session.follow(lowering)
+            return tuple(r._replace(source=_source(session, r.steps)) for r in session.report.links)
+
+
+def _source(session: Session, steps: Iterable[int]) -> str:
+    """Return the digest of the images that *steps* measured."""
+    images = [f for i in steps for f in session.evaluation.image_feeds(i)]
+    keys = list(dict.fromkeys(f"{session.evaluation.key(f.step, session.store.content)}.{f.port}" for f in images))
+    return digest("measured", keys) if keys else ""
 
 
 def _steps_of(plan: Plan, name: str) -> list[int]:

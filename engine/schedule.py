@@ -20,6 +20,7 @@ from typing import Any, Literal
 from .cluster import Cluster
 from .errors import Cancelled, EngineError, GraphError
 from .folders import scratch
+from .memory import keep_freed_memory
 
 Scheduler = Literal["threads", "processes", "sync", "cluster"]
 Task = tuple[Any, ...]
@@ -53,6 +54,7 @@ class Lane:
         self._threads: ThreadPoolExecutor | None = None
 
     def __enter__(self) -> Lane:
+        keep_freed_memory()
         return self
 
     @property
@@ -154,7 +156,7 @@ class Lane:
         if self._pool is None:
             # Spawned, not forked: the parent has threads, and numba's and file handles must not be shared.
             spawn = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self.workers, mp_context=spawn, initializer=_leave_interrupts_to_parent)
+            self._pool = ProcessPoolExecutor(self.workers, mp_context=spawn, initializer=_begin_worker)
         try:
             return get(tasks, wanted, pool=self._pool, optimize_graph=False)
         except BrokenProcessPool as e:
@@ -163,7 +165,8 @@ class Lane:
             ) from e
 
 
-def _leave_interrupts_to_parent() -> None:
+def _begin_worker() -> None:
+    keep_freed_memory()
     # Ctrl-C reaches all processes of a terminal; the parent ends the workers, which have nothing to say.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 

@@ -12,14 +12,15 @@ from typing import Any
 
 from .bands import Work, compute_value, fold, make_band, measure_block, measured_images
 from .collected import Collected, Held
+from .costs import Spent, Times
 from .errors import EngineError, GraphError, NodeFailed
 from .evaluation import Evaluation
 from .identity import pack, unpack
 from .journal import journalled
-from .keeping import worth_keeping
+from .keeping import dear_again, worth_keeping
 from .kept import Kept, Pool
 from .memory import Memory, peak_memory
-from .plan import Feed, Plan
+from .plan import Feed, Lowering, Plan
 from .portions import portions
 from .process import Again, Tile, Writer
 from .provenance import Origin, Sign
@@ -38,6 +39,8 @@ BAND_SAMPLES = 4 * 1024 * 1024
 
 # Seconds from which on a computed Value is worth a file.
 KEEP_COMPUTED = 0.005
+# A second of computing is worth writing, and reading again, so many bytes: long lists are soon computed again.
+KEEP_RATE = 10e6
 
 Target = tuple[Feed, Writer | StoredPixels, int]
 """What is made, where it goes, and the step of the sink (-1 for pinned pixels)."""
@@ -62,6 +65,8 @@ class Session:
         self._sign = sign
         self.evaluation = Evaluation(plan)
         self.report = Report()
+        self._times = Times(plan)
+        self._pulled: dict[int, float] = {}
         self._memory = memory or Memory.default()
         self.kept = Kept(self.evaluation, store, self._memory, pool, on_disk=lane.apart)
         self._goal: list[int] = []
@@ -71,18 +76,52 @@ class Session:
         self._start = time.perf_counter()
         self._bytes = 0
 
+    def aim(self, steps: list[int]) -> None:
+        """Say all that is to be measured and made; what can be told to fail without pixels fails here."""
+        self._goal = list(steps)
+        self._look_ahead(steps)
+        self._refuse_shared_files(steps)
+
+    def reached(self, steps: list[int]) -> None:
+        """Say what needs nothing more, so that what was kept for it can go."""
+        self._goal = [i for i in self._goal if i not in set(steps)]
+        self.kept.release(self._goal)
+
+    def follow(self, lowering: Lowering) -> None:
+        """Measure what parameter links read and lower what follows it, until all of the graph is lowered.
+
+        Raises
+        ------
+        LinkError
+            A link cannot be followed; LNK-7 where that is because a measurement failed.
+        """
+        while lowering.waiting:
+            awaited = lowering.awaited()
+            steps = sorted({i for behind in awaited.values() for i in behind})
+            # What the rest of the graph takes by then stays where it is kept, for the stages after this one.
+            taken = {f.step for step in self.plan.steps for f in step.feeds()}
+            self.aim([*steps, *(i for i in range(len(self.plan.steps)) if i not in taken)])
+            try:
+                self.measure(steps)
+            except NodeFailed as e:
+                raise lowering.not_measured(e) from e
+            lowering.go_on(self.evaluation, awaited)
+        self.report.links = lowering.resolver.results()
+        self.evaluation.links = self.report.links
+
     # -- Measuring --------------------------------------------------------------------------------
 
     def measure(self, steps: list[int]) -> None:
         """Measure everything that *steps* need, themselves included, one stage after the other."""
-        self._goal = steps
-        self._look_ahead(steps)
+        if not set(steps) <= set(self._goal):
+            self.aim(steps)
         while True:
             ready, _ = self.evaluation.pending(steps, self._recall, self._compute)
             if not ready:
                 break
             check_states(self.evaluation, steps)
             self._keep([], ready)
+            self._hold_dear(ready)
             ready, twins = self._distinct(ready)
             for portion in portions(self.evaluation, ready, self.kept.of(ready), self._memory.strip):
                 self._stage += 1
@@ -129,9 +168,11 @@ class Session:
         seconds = (time.perf_counter() - start) / len(steps)
         for i, value in zip(steps, found, strict=True):
             # Through the packer even when fresh, so that a stored Value and a new one cannot differ.
-            plain = unpack(pack(value))
+            packed = pack(value)
+            plain = unpack(packed)
             self.evaluation.learn(i, plain)
-            if seconds > KEEP_COMPUTED:
+            self._times.call("compute", i, seconds)
+            if seconds > KEEP_COMPUTED + len(packed) / KEEP_RATE:
                 self.store.put_value(self._key(i), plain)
 
     def _key(self, index: int) -> str:
@@ -173,12 +214,17 @@ class Session:
         plain = unpack(pack(value))
         self.evaluation.learn(index, plain)
         self.store.put_value(self._key(index), plain)
+        if passes := self._pulled.pop(index, 0.0):
+            self._times.call("passes", index, passes)
         self.report.states[self.plan.steps[index].label] = "measured"
 
     def _finished(self, index: int, partial: Any, state: Any) -> Any:
         step = self.plan.steps[index]
+        begun = time.thread_time()
         try:
-            return step.process.finish(partial, self.evaluation.known(index, "", state=state))
+            found = step.process.finish(partial, self.evaluation.known(index, "", state=state))
+            self._times.call("finish", index, time.thread_time() - begun)
+            return found
         except EngineError as e:
             raise NodeFailed(step.label, step.process.id, "", str(e)) from e
         except Exception as e:
@@ -214,15 +260,32 @@ class Session:
             with self._stage_of("measure", group) as cost:
                 watch = self._watcher("measure", group, tasks, grid.width * grid.channels * 4)
                 partials: list[Any]
-                partials, read = self.lane.get(tasks, [last], watch, self.cancel)[0]
+                partials, read, spent = self.lane.get(tasks, [last], watch, self.cancel)[0]
                 cost["read"] += read
+            self._note_pass(group, spent)
             return partials
+
+    def _note_pass(self, group: list[int], spent: list[Spent]) -> None:
+        """Remember what a pass took, and how much of the images before each measure was made for it."""
+        samples: dict[int, float] = {}
+        for one in spent:
+            self._times.add(one)
+            for (what, step), (_, made) in one.items():
+                if what == "pixels":
+                    samples[step] = samples.get(step, 0.0) + made
+        for i in group:
+            shares = [0.0]
+            for feed in self.evaluation.image_feeds(i):
+                if feed.step in samples:
+                    frame = self.evaluation.frame(feed)
+                    shares.append(samples[feed.step] / (frame.channels * frame.height * frame.width))
+            self._pulled[i] = self._pulled.get(i, 0.0) + max(shares)
 
     # -- Making -----------------------------------------------------------------------------------
 
     def make(self, sinks: list[int], pins: list[Feed], strip_samples: int | None = None) -> None:
         """Write all sinks and keep all pinned outputs; those of one size are made together."""
-        self._keep([*sinks, *(f.step for f in pins)], [])
+        self._keep([*sinks, *(f.step for f in pins)], [], self._later({*sinks, *(f.step for f in pins)}))
         targets: list[Target] = [(feed, self.kept.stored(feed), -1) for feed in pins]
         try:
             for i in sinks:
@@ -259,14 +322,19 @@ class Session:
 
     # -- Keeping ----------------------------------------------------------------------------------
 
-    def _keep(self, targets: list[int], measuring: list[int]) -> None:
-        """Make what is dear and asked for again.
+    def _later(self, now: set[int]) -> list[int]:
+        """Return what will want pixels once *now* is made."""
+        rest = [i for i in self._goal if i not in now]
+        return [i for i in self.evaluation.upstream(rest) if i in rest or self.evaluation.waits(i)]
+
+    def _keep(self, targets: list[int], measuring: list[int], later: list[int] | None = None) -> None:
+        """Make what many images went into and is asked for again.
 
         It goes into the file that is to hold it anyway, if there is one; else into memory while the budget lasts;
         else into the store.
         """
         kept = self.kept.of([*targets, *measuring])
-        for feeds in worth_keeping(self.evaluation, targets, measuring, kept):
+        for feeds in worth_keeping(self.evaluation, targets, measuring, kept, later or ()):
             self._stage += 1
             frame = self.evaluation.frame(feeds[0])
             places: list[tuple[Feed, Writer | StoredPixels | Held, int]] = []
@@ -285,6 +353,23 @@ class Session:
                     if not isinstance(place, StoredPixels) and sink not in self._made:
                         place.abandon()
                 raise
+
+    def _hold_dear(self, measuring: list[int]) -> None:
+        """Make what takes long and will be asked for again, as far as there is memory to hold it."""
+        if self.lane.apart:  # other processes read from files: making it again costs less than these
+            return
+        for feed in dear_again(self.evaluation, measuring, self._goal, self.kept.of(measuring)):
+            held = self.kept.in_memory(feed)
+            if held is None:
+                continue
+            self._stage += 1
+            frame = self.evaluation.frame(feed)
+            try:
+                self._bands([(feed, held)], frame.box, strip_rows(frame.width), "keep", [feed.step])
+            except BaseException:
+                held.abandon()
+                raise
+            self.kept.hold(feed, held, this_run=True)
 
     def _place(self, feed: Feed) -> tuple[Feed, Writer | StoredPixels | Held, int]:
         """Return where pixels that are kept go, and the sink whose file that is (-1 for none)."""
@@ -307,8 +392,9 @@ class Session:
         )
 
     def close(self) -> None:
-        """Let go of everything that was kept for this run."""
+        """Let go of everything that was kept for this run; remember what it took."""
         self.kept.close()
+        self._times.remember(self.store)
 
     def collect(self, feed: Feed, box: Box, strip_samples: int | None = None) -> Tile:
         """Return the pixels of *box* as one array."""
@@ -342,9 +428,12 @@ class Session:
         with self.lane.share(work) as ticket:
             tasks = {("band", n): (make_band, ticket, list(b)) for n, b in enumerate(strips(box, band))}
             with self._stage_of(action, nodes) as cost:
-                for made, read in self.lane.get(tasks, list(tasks), self._watcher(action, nodes, tasks), self.cancel):
+                for made, read, spent in self.lane.get(
+                    tasks, list(tasks), self._watcher(action, nodes, tasks), self.cancel
+                ):
                     cost["written"] += made
                     cost["read"] += read
+                    self._times.add(spent)
 
     def _finish(self, feed: Feed, writer: Writer, sink: int) -> None:
         writer.finish()
@@ -367,6 +456,15 @@ class Session:
 
     def _sink_feed(self, index: int) -> Feed:
         return next(iter(self.plan.steps[index].feeds()))
+
+    def _refuse_shared_files(self, steps: list[int]) -> None:
+        """Refuse nodes that name the same output: the files of one may be finished before another begins."""
+        seen: dict[str, str] = {}
+        for i in steps:
+            step = self.plan.steps[i]
+            for path in map(os.path.realpath, step.process.files() if step.process.answers("writer") else ()):
+                if seen.setdefault(path, step.node) != step.node:
+                    raise GraphError(f"{path} is written by both '{seen[path]}' and '{step.node}'")
 
     def _refuse_shared_paths(self, targets: list[tuple[Feed, Any, int]]) -> None:
         seen: dict[str, str] = {}

@@ -5,6 +5,7 @@
     written/ab/<key>.<port>    which file of the user's holds the pixels of one output
     journals/ab/<digest>       which rows of an output that is being written are finished
     sources/ab/<digest>        digests of source files, by path, size, time and inode
+    costs/ab/<digest>          what a kind of work took in the last runs
     history/ab/<id>            notes that are no results: which graphs were run, and when
     kernels/, numba/           generated and compiled loops
     scratch/                   unpacked inputs
@@ -34,7 +35,7 @@ from .stored_pixels import StoredPixels, verify
 from .written import WrittenPixels
 
 log = logging.getLogger("lerarlink.store")
-_KINDS = ("values", "pixels", "written", "journals", "sources", "kernels", "numba", "scratch")
+_KINDS = ("values", "pixels", "written", "journals", "sources", "costs", "kernels", "numba", "scratch")
 # Cannot be made again: neither pruned nor cleared.
 _LASTING = ("history",)
 
@@ -137,6 +138,24 @@ class Store:
             raise SourceError(f"cannot read {path}: {e.strerror or e}") from e
         self._write(note, found.encode("ascii"))
         return found
+
+    # -- Costs ------------------------------------------------------------------------------------
+
+    def put_costs(self, key: str, told: list[Any]) -> None:
+        """Remember what a kind of work took."""
+        body = pack(told)
+        self._write(self._path("costs", key), xxhash.xxh3_64_digest(body) + body)
+
+    def costs(self, key: str) -> list[Any] | None:
+        """Return what a kind of work took in the last runs; None where that is not known."""
+        try:
+            data = self._path("costs", key).read_bytes()
+        except OSError:
+            return None
+        if xxhash.xxh3_64_digest(data[8:]) != data[:8]:
+            return None
+        told: list[Any] = unpack(data[8:])
+        return told
 
     # -- History ----------------------------------------------------------------------------------
 

@@ -31,4 +31,4 @@ class Traffic:
         if not files or image is None:
             return 0.0
         frame = self.evaluation.frame(Feed(index, image))
-        return sum(map(os.path.getsize, files)) / (frame.height * frame.width)
+        return process.share() * sum(map(os.path.getsize, files)) / (frame.height * frame.width)

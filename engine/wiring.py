@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Self
 
 import networkx as nx
 
 from . import registry
-from .errors import GraphError, ParameterError, UnknownProcessError
+from .errors import GraphError, LinkError, ParameterError, UnknownProcessError, UnresolvedLinkError, unresolved
+from .links.joining import circle_error, joined, renamed_links
+from .links.parameter import ParameterLink, link_text
+from .links.references import Follower, Vertex, expressions
+from .params import checked
 from .process import Process
 from .region import Box
 
@@ -79,17 +83,16 @@ class Wiring:
         """Names of the nodes a user is meant to look at; empty: every node nothing follows."""
         self.folder: str | None = None
         """Folder against which relative input paths are resolved (that of the graph file); None: the current one."""
+        self.parameter_links: dict[tuple[str, str], ParameterLink] = {}
+        """What parameters follow: (node, parameter) -> link."""
+        self.variables: dict[str, Any] = {}
+        """Values that expressions read as ``project.NAME``."""
 
     # -- changing ---------------------------------------------------------------------------------
 
     def place(self, spec: NodeSpec, feeds: Feeds) -> None:
         """Add a node as it is, checked only for its name: documents may hold what is not installed here."""
-        if not _NAME.fullmatch(spec.name):
-            raise GraphError(
-                f"'{spec.name}' is no node name: wanted letters, digits, '_', '-', '.', not a digit first"
-            )
-        if spec.name in self:
-            raise GraphError(f"there is already a node '{spec.name}'")
+        self._refuse_name(spec.name)
         self._g.add_node(spec.name, spec=spec)
         for port, feed in feeds.items():
             self.link(feed, spec.name, port)
@@ -107,6 +110,12 @@ class Wiring:
         # After all nodes: a link to one that comes later would put it out of its place.
         self._g.add_edges_from(edges)
 
+    def _refuse_name(self, name: str) -> None:
+        if not _NAME.fullmatch(name):
+            raise GraphError(f"'{name}' is no node name: wanted letters, digits, '_', '-', '.', not a digit first")
+        if name in self:
+            raise GraphError(f"there is already a node '{name}'")
+
     def link(self, feed: Link | tuple[Link, ...], node: str, port: str) -> None:
         """Link *feed* to input *port* of *node*, replacing what was linked there."""
         self.unlink(node, port)
@@ -119,27 +128,68 @@ class Wiring:
         self._g.remove_edges_from([(u, v, k) for u, v, k in self._g.in_edges(node, keys=True) if k[0] == port])
 
     def set(self, node: str, param: str, value: Any) -> None:
-        """Change one parameter, checked at once."""
+        """Change one parameter, checked at once; a text ``= expression`` makes it follow that.
+
+        A value takes the place of the link there was.
+        """
+        if (text := link_text(value)) is not None:
+            self.follow(node, param, ParameterLink(expr=text))
+            return
         old = self.spec(node)
         new = replace(old, params={**old.params, param: value})
-        new.build()
+        check_params(new, set(self.links_of(node)) - {param})
         self._g.nodes[node]["spec"] = new
+        self.unfollow(node, param)
+
+    def follow(self, node: str, param: str, link: ParameterLink) -> None:
+        """Let a parameter follow *link*; what it names need not be there yet.
+
+        Raises
+        ------
+        LinkError
+            LNK-1, LNK-8: the expression cannot be read. LNK-2: the node has no such parameter.
+        """
+        check_link(self.spec(node), param, link)
+        self.parameter_links[node, param] = link
+
+    def unfollow(self, node: str, param: str) -> None:
+        """Take a parameter link away; the parameter keeps the value it has."""
+        self.parameter_links.pop((node, param), None)
 
     def replace(self, spec: NodeSpec) -> None:
         """Put *spec* in place of the node of the same name, keeping its links."""
         self.spec(spec.name)
         self._g.nodes[spec.name]["spec"] = spec
 
+    def rename(self, node: str, name: str) -> None:
+        """Call a node *name*; links keep to it, and so do expressions, which are written anew.
+
+        Raises
+        ------
+        GraphError
+            The name is none, or taken.
+        """
+        old = self.spec(node)
+        self._refuse_name(name)
+        links = renamed_links(self, node, name)
+        nx.relabel_nodes(self._g, {node: name}, copy=False)
+        self._g.nodes[name]["spec"] = replace(old, name=name)
+        self.outputs = [name if n == node else n for n in self.outputs]
+        self.parameter_links = links
+
     def remove(self, node: str) -> None:
+        """Take a node out. Links from its outputs go with it; parameters that follow it stay, and are broken."""
         self.spec(node)
         self._g.remove_node(node)
         self.outputs = [n for n in self.outputs if n != node]
+        self.parameter_links = {at: link for at, link in self.parameter_links.items() if at[0] != node}
 
     def copy(self) -> Self:
         """Return an independent graph with the same nodes and links."""
         made = type(self)()
         made.folder, made.outputs = self.folder, list(self.outputs)
         made._g = self._g.copy()
+        made.parameter_links, made.variables = dict(self.parameter_links), dict(self.variables)
         return made
 
     # -- looking ----------------------------------------------------------------------------------
@@ -177,12 +227,17 @@ class Wiring:
         for source, node, (port, _, output) in self._g.edges(keys=True):
             yield Link(source, output), node, port
 
+    def links_of(self, name: str) -> dict[str, ParameterLink]:
+        """Return what parameters of node *name* follow, by parameter."""
+        return {param: link for (node, param), link in self.parameter_links.items() if node == name}
+
     def followers(self, name: str) -> list[str]:
         return sorted(set(self._g.successors(name)))
 
     def ends(self) -> list[str]:
-        """Return the nodes nothing follows, in order of insertion."""
-        return [n for n in self if self._g.out_degree(n) == 0]
+        """Return the nodes nothing follows, neither by their ports nor by parameter links, in order of insertion."""
+        read = joined(self).read if self.parameter_links else ()
+        return [n for n in self if self._g.out_degree(n) == 0 and n not in read]
 
     def order(self, targets: Iterable[str] | None = None) -> list[str]:
         """Return the nodes that *targets* (default: all) need, themselves included, sources first.
@@ -191,15 +246,18 @@ class Wiring:
         ------
         GraphError
             Links run in a circle (its nodes are named), or come from a node that is not there.
+        LinkError
+            A parameter link that is needed cannot be read, or names what is not there.
         """
+        wanted = None if targets is None else frozenset(targets)
+        for t in wanted or ():
+            self.spec(t)
+        if self.parameter_links:
+            return self._order_with_links(wanted)
         g = self._g
-        if targets is not None:
-            wanted = set(targets)
-            for t in wanted:
-                self.spec(t)
+        if wanted is not None:
             g = g.subgraph(wanted.union(*(nx.ancestors(self._g, t) for t in wanted)))
-        if missing := sorted(n for n in g if n not in self):
-            raise GraphError(f"links come from {_some(missing)}, which the graph does not have")
+        self._refuse_missing(g)
         position = {n: i for i, n in enumerate(self._g)}
         try:
             return list(nx.lexicographical_topological_sort(g, key=position.__getitem__))
@@ -207,8 +265,70 @@ class Wiring:
             circle = " -> ".join(u for u, *_ in nx.find_cycle(g))
             raise GraphError(f"links run in a circle: {circle} -> {circle.partition(' ')[0]}") from None
 
+    def _refuse_missing(self, names: Iterable[str]) -> None:
+        if missing := sorted(n for n in names if n not in self):
+            raise UnresolvedLinkError(
+                unresolved("the graph", f"links come from {_some(missing)}, which the graph does not have",
+                           cure="add what is missing, or link to another node")
+            )  # fmt: skip
+
+    def _order_with_links(self, wanted: frozenset[str] | None) -> list[str]:
+        found = joined(self)
+        g: nx.DiGraph[Vertex] = nx.DiGraph()
+        g.add_nodes_from(self._g)
+        g.add_edges_from((u, v) for u, v in self._g.edges())
+        g.add_edges_from(found.edges)
+        if wanted is not None:
+            g = g.subgraph(wanted.union(*(nx.ancestors(g, t) for t in wanted)))
+        self._refuse_missing(n for n in g if isinstance(n, str))
+        for at in (n for n in g if isinstance(n, Follower)):
+            if at in found.broken:
+                raise found.broken[at]
+        place = {n: i for i, n in enumerate(self._g)}
+        # A parameter stands just before its node.
+        position = {v: place[v.node] - 0.5 if isinstance(v, Follower) else float(place[v]) for v in g}
+        try:
+            order = list(nx.lexicographical_topological_sort(g, key=position.__getitem__))
+        except nx.NetworkXUnfeasible:
+            raise circle_error([u for u, *_ in nx.find_cycle(g)]) from None
+        return [n for n in order if isinstance(n, str)]
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {len(self)} nodes>"
+
+
+def check_link(spec: NodeSpec, param: str, link: ParameterLink) -> None:
+    """Raise LinkError where a parameter link cannot be read, or the node has no such parameter."""
+    process = spec.find()
+    if param not in process.params:
+        has = ", ".join(process.params) or "none"
+        why = f"{process.__name__} has no such parameter"
+        raise LinkError("LNK-2", why, node=spec.name, param=param, cure=f"it has {has}")
+    try:
+        list(expressions(link))
+    except LinkError as e:
+        raise e.at(spec.name, param) from None
+
+
+def check_params(spec: NodeSpec, linked: Collection[str]) -> None:
+    """Raise ParameterError where parameters are wrong; what the *linked* ones will be is not known yet."""
+    try:
+        spec.build()
+        return
+    except ParameterError:
+        if not any(p in linked for p in spec.find().params):
+            raise
+    process = spec.find()
+    for name, value in spec.params.items():
+        if name not in process.params:
+            spec.build()  # says so
+        try:
+            checked(process.params[name], value, process.__name__)
+        except ParameterError as e:
+            raise ParameterError(f"node '{spec.name}': {e}") from None
+    missing = [s.name for s in process.params.values() if s.required and s.name not in {*spec.params, *linked}]
+    if missing:
+        spec.build()
 
 
 def _some(names: list[str], most: int = 8) -> str:

@@ -18,12 +18,13 @@ def draw(graph: Graph, notes: dict[str, str]) -> str:
     """Return the drawing, at most WIDTH columns wide."""
     told = labels(graph, notes)
     layers = places(graph)
+    feeding = {wire.source for wire in wires(graph) if not wire.tunes}
     for i in range(len(_TRIES)):
         # Only the layers that need it get narrow boxes; all of them where lines take the room.
         most = [next((m for m in _TRIES[i:] if _fits(told, layer, m)), 0) for layer in layers]
         if not all(most):
             break
-        made = _Canvas(told, most).drawn(layers)
+        made = _Canvas(told, most, feeding).drawn(layers)
         if max(map(len, made), default=0) <= WIDTH:
             return "\n".join(made) + "\n"
     return listed(graph, notes)
@@ -70,11 +71,16 @@ def _wide(told: dict[str, Label], place: Place, most: int) -> int:
 
 @dataclass(eq=False, slots=True)
 class _Net:
-    """All lines that leave one place downward, as one tree."""
+    """All lines that leave one place downward, as one tree; dotted where they only tune parameters."""
 
     exit: int
     entries: list[int] = field(default_factory=list)
     track: int = -1
+    dotted: bool = False
+
+    @property
+    def upright(self) -> str:
+        return ":" if self.dotted else "|"
 
     @property
     def straight(self) -> bool:
@@ -88,8 +94,8 @@ class _Net:
 class _Canvas:
     """Places layers one below the other and the lines between them."""
 
-    def __init__(self, told: dict[str, Label], most: list[int]) -> None:
-        self.told, self.most = told, most
+    def __init__(self, told: dict[str, Label], most: list[int], feeding: set[str]) -> None:
+        self.told, self.most, self.feeding = told, most, feeding
         self.left: dict[int, int] = {}
         self.entry: dict[tuple[int, int], int] = {}
 
@@ -108,6 +114,10 @@ class _Canvas:
 
     def wide(self, place: Place) -> int:
         return _wide(self.told, place, self.most[place.layer])
+
+    def upright(self, place: Place) -> str:
+        """Return how lines that leave a place go down: what feeds nobody only tunes."""
+        return "|" if place.node in self.feeding else ":"
 
     def exit(self, place: Place) -> int:
         return self.left[id(place)] + self.wide(place) // 2
@@ -159,7 +169,7 @@ class _Canvas:
             left, wide = self.left[id(place)], self.wide(place)
             if place.bend:
                 for row in rows:
-                    row[left] = "|"
+                    row[left] = self.upright(place)
                 continue
             lines = _lines(self.told[place.node], self.most[place.layer])
             for y, text in enumerate(["", *lines, ""]):
@@ -167,11 +177,15 @@ class _Canvas:
                 cells = f"+{'-' * (wide - 2)}+" if frame else f"| {text:{wide - 4}} |"
                 rows[y][left : left + wide] = cells
             for y in range(len(lines) + 2, tall) if place.below else ():
-                rows[y][self.exit(place)] = "|"
+                rows[y][self.exit(place)] = self.upright(place)
         return rows
 
     def _channel(self, upper: list[Place], lower: list[Place]) -> list[list[str]]:
-        nets = [_Net(self.exit(p), sorted(self.entry[id(p), id(q)] for q in p.below)) for p in upper if p.below]
+        nets = [
+            _Net(self.exit(p), sorted(self.entry[id(p), id(q)] for q in p.below), dotted=p.node not in self.feeding)
+            for p in upper
+            if p.below
+        ]
         count = _assign_tracks([n for n in nets if not n.straight])
         rows = _blank(count + 2 if nets else 1)
         for net in nets:
@@ -179,7 +193,7 @@ class _Canvas:
         for place in lower:
             for source in place.above:
                 column = self.entry[id(source), id(place)]
-                rows[-1][column] = "|" if place.bend else "v"
+                rows[-1][column] = self.upright(source) if place.bend else "v"
         return rows
 
 
@@ -207,17 +221,17 @@ def _assign_tracks(nets: list[_Net]) -> int:
 def _draw_net(rows: list[list[str]], net: _Net) -> None:
     if net.straight:
         for row in rows:
-            row[net.exit] = "|"
+            row[net.exit] = net.upright
         return
     at = net.track + 1
     low, high = net.span
     for column in range(low, high + 1):
         # A line that crosses goes on: the upright one stays whole.
-        rows[at][column] = "|" if rows[at][column] == "|" else "-"
+        rows[at][column] = rows[at][column] if rows[at][column] in "|:" else "." if net.dotted else "-"
     for y in range(at):
-        rows[y][net.exit] = "|"
+        rows[y][net.exit] = net.upright
     for column in net.entries:
         for row in rows[at + 1 :]:
-            row[column] = "|"
+            row[column] = net.upright
     for column in (net.exit, *net.entries):
         rows[at][column] = "+"

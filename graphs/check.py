@@ -6,15 +6,18 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from ..engine.errors import ParameterError, UnknownProcessError
+from ..engine.errors import ParameterError, UnknownProcessError, unresolved
 from ..engine.frame import State
 from ..engine.graph import MASK, Feeds, Graph, Link, NodeSpec
+from ..engine.links.checking import orders, problems
+from ..engine.plan import offers
 from ..engine.ports import Port
 from ..engine.process import Process
+from ..engine.wiring import check_params
 from . import walk
 from .document import Graph as DocumentGraph
 from .packs import Pack
-from .parts import Input, not_followed
+from .parts import Input
 
 _IMAGE = Port("image")
 
@@ -80,7 +83,8 @@ def _missing_sources(name: str, graph: Graph) -> Iterator[Problem]:
     for port, feed in graph.feeds(name).items():
         for link in walk.each(feed):
             if link.node not in graph:
-                message = f"node '{name}', input '{port}': linked to '{link}', but there is no node '{link.node}'"
+                why = f"linked to '{link}', but there is no node '{link.node}'"
+                message = unresolved(f"node '{name}', input '{port}'", why)
                 yield Problem(name, message, f"add '{link.node}' or link '{port}' to another node", "G02", port)
 
 
@@ -102,8 +106,8 @@ def _node_problems(
 ) -> Iterator[Problem]:
     spec = graph.spec(name)
     feeds = graph.feeds(name)
-    yield from _parameters(graph, name, process, template, processes)
-    yield from _unlinked(graph, name, process, feeds, processes)
+    yield from _parameters(graph, name, process, template)
+    yield from _unlinked(graph, name, process, feeds)
     yield from _links(graph, name, process, feeds, processes)
     if not _may_blend(process, feeds) and (MASK in feeds or spec.region is not None):
         what = "mask" if MASK in feeds else "region"
@@ -111,26 +115,26 @@ def _node_problems(
         yield Problem(name, message, f"remove the {what}", "G08", what)
 
 
-def _parameters(
-    graph: Graph, name: str, process: type[Process], template: bool, processes: walk.Processes
-) -> Iterator[Problem]:
+def _parameters(graph: Graph, name: str, process: type[Process], template: bool) -> Iterator[Problem]:
     params = graph.spec(name).params
     inputs = _asked_for(graph, name) if isinstance(graph, DocumentGraph) else []
     ungiven = [i for i in inputs if not i.optional and not params.get(i.param)]
     if ungiven:
         # What else the parameters are cannot be tried before the file is named.
         for i in ungiven if not template else ():
-            message = f"input '{i.name}' is not given (parameter '{i.param}' of node '{name}')"
-            cure = f"give it a file: {i.name}=PATH"
-            if i.name.rpartition(".")[0]:  # of a saved graph: it wants a link, or a file
-                message = f"Process Error: Lerar Link unresolved: {message}{_offers(graph, name, _IMAGE, processes)}"
-                cure = f"link it, or give it a file: {i.name}=PATH"
+            saved = bool(i.name.rpartition(".")[0])  # of a saved graph: it wants a link, or a file
+            message = unresolved(
+                f"input '{i.name}'", f"nothing is given (parameter '{i.param}' of node '{name}')", wants="a file",
+                near=offers(graph, name, _IMAGE) if saved else (),
+            )  # fmt: skip
+            cure = f"{'link it, or ' if saved else ''}give it a file: {i.name}=PATH"
             yield Problem(name, message, cure, "G07", i.param)
         return
     try:
-        process.build(params)
+        check_params(graph.spec(name), graph.links_of(name))
     except ParameterError as e:
-        yield Problem(name, f"node '{name}': {e}", "", "G06", _param_in(str(e), process))
+        told = str(e).removeprefix(f"node '{name}': ")
+        yield Problem(name, f"node '{name}': {told}", "", "G06", _param_in(told, process))
 
 
 def _asked_for(graph: DocumentGraph, name: str) -> list[Input]:
@@ -149,27 +153,14 @@ def _param_in(message: str, process: type[Process]) -> str:
     return next((p for p in process.params if p in words), "")
 
 
-def _unlinked(
-    graph: Graph, name: str, process: type[Process], feeds: Feeds, processes: walk.Processes
-) -> Iterator[Problem]:
+def _unlinked(graph: Graph, name: str, process: type[Process], feeds: Feeds) -> Iterator[Problem]:
     for port in process.inputs:
         if port.optional or port.name in feeds:
             continue
-        message = (
-            f"Process Error: Lerar Link unresolved: node '{name}', input '{port.name}' "
-            f"(wants {port.type}): nothing is linked{_offers(graph, name, port, processes)}"
+        message = unresolved(
+            f"node '{name}', input '{port.name}'", "nothing is linked", wants=port.type, near=offers(graph, name, port)
         )
         yield Problem(name, message, "", "G03", port.name)
-
-
-def _offers(graph: Graph, name: str, port: Port, processes: walk.Processes) -> str:
-    offers: list[str] = []
-    for other in graph:
-        if other != name:
-            offers += [f"node '{other}' offers {p.name}" for p in _outputs(processes[other]) if p.type == port.type]
-        if len(offers) >= 3:
-            break
-    return f"; {', '.join(offers[:3])}" if offers else ""
 
 
 def _links(
@@ -218,17 +209,28 @@ def _outputs(process: type[Process] | None) -> tuple[Port, ...]:
 
 
 def _parameter_links(graph: Graph) -> Iterator[Problem]:
-    links = graph.parameter_links if isinstance(graph, DocumentGraph) else {}
-    for (node, param), link in sorted(links.items(), key=lambda item: item[0]):
-        message, _, cure = not_followed(node, param, link).partition("; ")
-        yield Problem(node, message, cure, "G09", param)
+    for e in problems(graph) if graph.parameter_links else ():
+        where = f"node '{e.node}', parameter '{e.param}'"
+        message = unresolved(where, f"{e.code}: {e.why}", wants=e.wants)
+        yield Problem(e.node, message, e.cure, "G09", e.param)
 
 
 def _circles(graph: Graph) -> Iterator[Problem]:
-    for circle in walk.circles(walk.sources(graph)):
+    if graph.parameter_links:
+        of: walk.Sources = {str(v): tuple(map(str, before)) for v, before in orders(graph).items()}
+    else:
+        of = walk.sources(graph)
+    for circle in walk.circles(of):
         path = " -> ".join([*circle, circle[0]])
-        cure = f"unlink one of them, such as '{circle[-1]}' from '{circle[0]}'"
-        yield Problem(circle[0], f"links run in a circle: {path}", cure, "G05")
+        follower = next((v for v in circle if v not in graph), None)
+        if follower is None:
+            cure = f"unlink one of them, such as '{circle[-1]}' from '{circle[0]}'"
+            yield Problem(circle[0], f"links run in a circle: {path}", cure, "G05")
+            continue
+        node, _, param = follower.rpartition(".")
+        message = unresolved(f"node '{node}', parameter '{param}'", f"LNK-4: links run in a circle: {path}")
+        cure = "what is made of a node cannot tune that node, nor anything before it"
+        yield Problem(node, message, cure, "G05", param)
 
 
 def states(graph: Graph) -> dict[str, tuple[State | None, str]]:

@@ -11,18 +11,20 @@ from typing import Any
 from ..engine import graph as engine
 from ..engine.errors import EngineError, GraphError
 from ..engine.graph import Feeds, Link, Node, NodeSpec
+from ..engine.links.parameter import ParameterLink as ParameterLink
+from ..engine.links.parameter import link_text
 from ..engine.params import Spec
 from ..engine.region import Box
 from ..engine.report import Report
+from ..engine.store import Store
 from . import format as file_format
 from . import subgraph_use
 from .packs import Pack as Pack
 from .packs import pinned
 from .parts import Input as Input
 from .parts import NamedOutput as NamedOutput
-from .parts import ParameterLink as ParameterLink
 from .parts import Setting as Setting
-from .parts import frozen, input_document, not_followed, output_document, setting_document, setting_of
+from .parts import frozen, input_document, link_document, link_of, output_document, setting_document, setting_of
 from .relocation import check_roots, relocated
 from .relocation import file_params as file_params
 from .schema import FORMAT, VERSION, Document, checked_document, checked_value
@@ -46,6 +48,8 @@ class Graph(engine.Graph):
         Results that it offers by name; ports of the node that uses the graph as one.
     parameter_links
         What parameters follow: (node, parameter) -> link.
+    variables
+        Values that expressions read as ``project.NAME``, by name.
     packs
         Packs of others that the graph was made with, by name; see `packs`.
     notes, tags
@@ -54,6 +58,8 @@ class Graph(engine.Graph):
         Where nodes stand on a canvas, by name; has no say either.
     doc
         What the graph is for.
+    file
+        Where it was loaded from or saved to last; None where it was neither.
     """
 
     def __init__(self) -> None:
@@ -61,12 +67,12 @@ class Graph(engine.Graph):
         self.inputs: dict[str, Input] = {}
         self.settings: dict[str, Setting] = {}
         self.named_outputs: dict[str, NamedOutput] = {}
-        self.parameter_links: dict[tuple[str, str], ParameterLink] = {}
         self.packs: dict[str, Pack] = {}
         self.notes: dict[str, str] = {}
         self.tags: dict[str, tuple[str, ...]] = {}
         self.layout: dict[str, tuple[float, float]] = {}
         self.doc: str = ""
+        self.file: str | None = None
         self._folded: Folded | None = None
 
     # -- building ---------------------------------------------------------------------------------
@@ -75,6 +81,10 @@ class Graph(engine.Graph):
         return super().insert(_plain(spec), feeds)
 
     def set(self, node: str, param: str, value: Any) -> None:
+        if link_text(value) is not None:
+            for name, one in self.behind(node, param):
+                super().set(name, one, value)
+            return
         value = frozen(checked_value(value, f"node '{node}', {param}"))
         if node in self.uses:
             subgraph_use.retune(self, node, param, value)
@@ -90,17 +100,34 @@ class Graph(engine.Graph):
             said.pop(node, None)
         self.inputs = {k: i for k, i in self.inputs.items() if i.node != node}
         self.named_outputs = {k: o for k, o in self.named_outputs.items() if o.node != node}
-        self.parameter_links = {at: link for at, link in self.parameter_links.items() if at[0] != node}
         kept = {k: replace(s, sets=tuple(t for t in s.sets if t[0] != node)) for k, s in self.settings.items()}
         self.settings = {k: s for k, s in kept.items() if s.sets}
+
+    def rename(self, node: str, name: str) -> None:
+        if self._folded and any(node.startswith(f"{use}.") for use in self.uses):
+            raise GraphError(f"node '{node}' came out of a saved graph; dissolve the graph first")
+        super().rename(node, name)
+
+        def called(one: str) -> str:
+            return name if one == node else one
+
+        self.layout = {called(n): at for n, at in self.layout.items()}
+        self.notes = {called(n): note for n, note in self.notes.items()}
+        self.tags = {called(n): tags for n, tags in self.tags.items()}
+        self.inputs = {k: replace(i, node=called(i.node)) for k, i in self.inputs.items()}
+        self.named_outputs = {k: replace(o, node=called(o.node)) for k, o in self.named_outputs.items()}
+        self.settings = {
+            k: replace(s, sets=tuple((called(n), p) for n, p in s.sets)) for k, s in self.settings.items()
+        }
 
     def copy(self) -> Graph:
         made = Graph()
         made._g = self._g.copy()
         made.outputs = list(self.outputs)
-        for name in ("inputs", "settings", "named_outputs", "parameter_links", "packs", "notes", "tags", "layout"):
+        made.parameter_links, made.variables = dict(self.parameter_links), dict(self.variables)
+        for name in ("inputs", "settings", "named_outputs", "packs", "notes", "tags", "layout"):
             setattr(made, name, dict(getattr(self, name)))
-        made.folder, made.doc, made._folded = self.folder, self.doc, self._folded
+        made.folder, made.doc, made.file, made._folded = self.folder, self.doc, self.file, self._folded
         return made
 
     def use(self, saved: Graph | PathText, /, *, name: str, **given: Any) -> Node:
@@ -150,15 +177,6 @@ class Graph(engine.Graph):
             return ()
         return tuple(Input(**i) for i in self._folded.opened.copies[name].graph["inputs"])
 
-    def order(self, targets: Iterable[str] | None = None) -> list[str]:
-        found = super().order(targets)
-        if self.parameter_links:
-            needed = set(found)
-            for node, param in sorted(self.parameter_links):
-                if node in needed:
-                    raise GraphError(not_followed(node, param, self.parameter_links[node, param]))
-        return found
-
     def bind(self, name: str, path: PathText | Iterable[PathText]) -> None:
         """Give the file (or the files of a series) for the input called *name*, seen from the current folder.
 
@@ -203,7 +221,13 @@ class Graph(engine.Graph):
     # -- running ----------------------------------------------------------------------------------
 
     def run(
-        self, targets: Iterable[str] | None = None, *, provenance: bool = True, private: bool = False, **options: Any
+        self,
+        targets: Iterable[str] | None = None,
+        *,
+        provenance: bool = True,
+        private: bool = False,
+        noted: str | None = None,
+        **options: Any,
     ) -> Report:
         """Run the graph: write the outputs of all sinks (or make *targets*), measuring what is needed on the way.
 
@@ -214,16 +238,26 @@ class Graph(engine.Graph):
             has no say in what is computed.
         private
             Whether outputs keep to themselves where they were made: folders, site and observer.
+        noted
+            Under which name the store notes a run that wrote files, for ``lerar log``. Default: the graph's file; of
+            a graph that was neither loaded nor saved the script that runs. Empty: it is not noted.
         options
             See `lerarlink.engine.run.run`.
         """
+        from .history import name_of_graph, note_run
         from .provenance import signer, unsigned
 
         if provenance:
             options.setdefault("sign", signer(self, private=private))
         elif private:
             options.setdefault("sign", unsigned)
-        return super().run(targets, **options)
+        asked = None if targets is None else list(targets)
+        report = super().run(asked, **options)
+        name = name_of_graph(self) if noted is None else noted
+        if name and report.written:
+            store = options.get("store") or Store()
+            note_run(store, self, name, seconds=report.seconds, written=report.written, targets=asked or ())
+        return report
 
     # -- documents --------------------------------------------------------------------------------
 
@@ -244,7 +278,7 @@ class Graph(engine.Graph):
                 if name in by_name:
                     by_name[name][field] = value
         for (name, param), link in self.parameter_links.items():
-            by_name[name].setdefault("links", {})[param] = link.document()
+            by_name[name].setdefault("links", {})[param] = link_document(link)
         packs = pinned({n["process"] for n in nodes}, self.packs)
         found = checked_document(
             {
@@ -254,6 +288,7 @@ class Graph(engine.Graph):
                 "packs": [{"name": p.name, "version": p.version, "processes": list(p.processes)} for p in packs],
                 "inputs": [input_document(i) for i in self.inputs.values()],
                 "settings": [setting_document(s) for s in self.settings.values()],
+                "variables": dict(self.variables),
                 "nodes": nodes,
                 "outputs": [*self.outputs, *(output_document(o) for o in self.named_outputs.values())],
                 "layout": {n: list(at) for n, at in self.layout.items()},
@@ -302,6 +337,7 @@ class Graph(engine.Graph):
         made.layout = {n: (x, y) for n, (x, y) in found.get("layout", {}).items()}
         made.inputs = {i["name"]: Input(**i) for i in found.get("inputs", ())}
         made.settings = {s["name"]: setting_of(s) for s in found.get("settings", ())}
+        made.variables = {n: frozen(v) for n, v in found.get("variables", {}).items()}
         made.packs = {p["name"]: Pack(p["name"], p["version"], tuple(p["processes"])) for p in found.get("packs", ())}
         return made
 
@@ -312,7 +348,7 @@ class Graph(engine.Graph):
         if "tags" in node:
             self.tags[name] = tuple(node["tags"])
         for param, link in node.get("links", {}).items():
-            self.parameter_links[name, param] = ParameterLink.of(link)
+            self.parameter_links[name, param] = link_of(link)
 
     # -- files ------------------------------------------------------------------------------------
 
@@ -323,6 +359,7 @@ class Graph(engine.Graph):
         """
         target = Path(path)
         file_format.write(target, relocated(self.to_document(), self.folder, os.fspath(target.parent)))
+        self.file = os.path.abspath(target)
 
     @classmethod
     def load(cls, path: PathText, roots: Iterable[PathText] | None = None) -> Graph:
@@ -344,7 +381,7 @@ class Graph(engine.Graph):
         """
         source = Path(path)
         made = cls._of(file_format.read(source))
-        made.folder = os.path.abspath(source.parent)
+        made.folder, made.file = os.path.abspath(source.parent), os.path.abspath(source)
         if roots is not None:
             check_roots(made, [Path(r).resolve() for r in roots])
         return made

@@ -70,7 +70,7 @@ def _dot(graph: Graph, notes: dict[str, str]) -> str:
         text = "\\n".join(map(_dot_text, told[node].lines()))
         lines.append(f'    {name} [label="{text}", fillcolor="{fill}", color="{stroke}"];')
     for wire in wires(graph):
-        style = "" if wire.is_image else ", style=dashed"
+        style = "" if wire.is_image else ", style=dotted" if wire.tunes else ", style=dashed"
         lines.append(f'    {ids[wire.source]} -> {ids[wire.node]} [label="{_dot_text(wire.label)}"{style}];')
     lines += [f"    {{ rank=same; {' '.join(f'{ids[n]};' for n in layer)} }}" for layer in layered(graph)]
     return "\n".join([*lines, "}"]) + "\n"

@@ -160,6 +160,7 @@ def coordinate(value: Any, where: Where) -> float:
 
 
 _any_whole = whole(-(2**63), 2**64 - 1)
+_WHOLE = {int}
 
 
 def checked_value(value: Any, where: Where, depth: int = 0) -> Any:
@@ -170,6 +171,9 @@ def checked_value(value: Any, where: Where, depth: int = 0) -> Any:
     GraphError
         It is not null, true, false, a finite number, text, or a list of these; or lists lie too deep.
     """
+    kind = type(value)
+    if kind is float and math.isfinite(value):
+        return value + 0.0
     if isinstance(value, str):
         return text(value, where)
     if value is None or value is True or value is False:
@@ -183,6 +187,8 @@ def checked_value(value: Any, where: Where, depth: int = 0) -> Any:
     if isinstance(value, list | tuple):
         if depth >= MAX_DEPTH:
             raise GraphError(f"{place(where)}: lists may lie at most {MAX_DEPTH} deep")
+        if set(map(type, value)) == _WHOLE and min(value) >= -(2**63) and max(value) < 2**64:
+            return list(value)  # boxes, the most frequent lists, at once
         return [checked_value(v, (where, "[", i), depth + 1) for i, v in enumerate(value)]
     raise fail(where, "null, true, false, a number, text or a list of these", value)
 
@@ -209,11 +215,12 @@ def mapping(key: Check, of: Check) -> Check:
             raise fail(where, "a mapping", value)
         if len(value) > MAX_NODES:
             raise GraphError(f"{place(where)}: at most {MAX_NODES:,} entries are allowed, got {len(value):,}")
+        at = where, ", ", "a name"
         if len(value) == 1:
             # By far the most mappings of a graph: one parameter that was set, one link.
             [(k, v)] = value.items()
-            return {key(k, (where, ", ", "a name")): of(v, (where, ".", k))}
-        names = sorted([key(k, (where, ", ", "a name")) for k in value])
+            return {key(k, at): of(v, (where, ".", k))}
+        names = sorted([key(k, at) for k in value])
         return {k: of(value[k], (where, ".", k)) for k in names}
 
     return check

@@ -16,6 +16,7 @@ import msgpack
 
 from ..engine.errors import GraphError, SourceError
 from . import yaml_form
+from .collector import paused
 from .fields import shown
 from .migrations import MIGRATIONS as MIGRATIONS
 from .migrations import migrated as migrated
@@ -91,8 +92,9 @@ def encode(document: Document, spelling: str) -> bytes:
 
 def decode(data: bytes, spelling: str) -> Document:
     """Return the document in *data*, brought to today's version, checked, in canonical form."""
-    raw = _DECODE[spelling](data)
-    return checked_document(migrated(raw))
+    with paused():
+        raw = _DECODE[spelling](data)
+        return checked_document(migrated(raw))
 
 
 def _spelling(path: Path) -> str:
@@ -132,7 +134,13 @@ def _no_extension(code: int, _: Any) -> Any:
 
 
 def _no_twins(pairs: list[tuple[Any, Any]]) -> dict[str, Any]:
-    made: dict[str, Any] = {}
+    try:
+        made: dict[str, Any] = dict(pairs)
+        if len(made) == len(pairs) and set(map(type, made)) <= _TEXT:
+            return made
+    except TypeError:  # a list as a key, which is told below
+        pass
+    made = {}
     for key, value in pairs:
         if not isinstance(key, str):
             raise GraphError(f"wanted text as the name of a field, got {shown(key)}")
@@ -180,6 +188,7 @@ def _utf8(data: bytes) -> str:
         raise GraphError(f"text is not UTF-8: {e.reason} at byte {e.start}") from None
 
 
+_TEXT = {str}
 _SPELLINGS = {".lerar": "msgpack", ".yaml": "yaml", ".yml": "yaml", ".json": "json"}
 _ENCODE = {"msgpack": _to_msgpack, "yaml": _to_yaml, "json": _to_json}
 _DECODE = {"msgpack": _from_msgpack, "yaml": _from_yaml, "json": _from_json}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import secrets
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ from ..engine.errors import GraphError
 from ..engine.identity import digest
 from ..engine.store import Store
 from .document import Graph
+from .link_names import live
 from .provenance import told_graph
 from .schema import Document
 
@@ -33,7 +35,7 @@ class Run:
     version
         Digest of the graph's document.
     graph
-        The graph's file, or ``recipe NAME``.
+        The graph's file, ``recipe NAME``, ``preprocess FOLDER``, ``script FILE`` or ``Python``.
     when
         Its end, ISO 8601 in UTC.
     seconds
@@ -77,8 +79,17 @@ def version_of(graph: Graph) -> str:
 
 
 def version_of_document(told: Mapping[str, Any]) -> str:
-    """Return the digest of a document as outputs tell it."""
-    return digest("graph version", {k: v for k, v in told.items() if k != "layout"})
+    """Return the digest of a document as outputs tell it; what parameter links gave in one run does not count."""
+    made = {k: v for k, v in told.items() if k != "layout"}
+    if any("links" in node for node in made["nodes"]):
+        made["nodes"] = [_without_values(node) for node in made["nodes"]]
+    return digest("graph version", made)
+
+
+def _without_values(node: Document) -> Document:
+    links = live(node)
+    params = {k: v for k, v in node.get("params", {}).items() if k not in links}
+    return {k: v for k, v in {**node, "params": params}.items() if k != "params" or v}
 
 
 def note_run(
@@ -104,6 +115,14 @@ def note_run(
 def name_of(graph: str | os.PathLike[str]) -> str:
     """Return the name under which runs of a graph file (or a recipe) are noted."""
     return os.path.realpath(graph) if os.path.exists(graph) else f"recipe {os.fspath(graph)}"
+
+
+def name_of_graph(graph: Graph) -> str:
+    """Return the name under which runs of a graph from Python are noted: its file, else the script that runs."""
+    if graph.file is not None:
+        return os.path.realpath(graph.file)
+    script = sys.argv[0] if sys.argv else ""
+    return f"script {os.path.realpath(script)}" if os.path.isfile(script) else "Python"
 
 
 def runs(store: Store) -> list[Run]:

@@ -55,30 +55,43 @@ class Wire:
     node: str
     label: str
     is_image: bool
+    tunes: bool = False
+    """Whether it is a parameter link: the source's Values tune the node."""
 
 
 def labels(graph: Graph, notes: Mapping[str, str]) -> dict[str, Label]:
     """Return the label of every node."""
     state_of, processes = states(graph), walk.processes(graph)
-    return {n: _label(graph.spec(n), processes[n], notes.get(n, ""), state_of[n][0]) for n in graph}
+    links: dict[str, dict[str, str]] = {}
+    for (node, param), link in sorted(graph.parameter_links.items()):
+        if link.mode == "live":
+            links.setdefault(node, {})[param] = link.expr
+    return {
+        n: _label(graph.spec(n), processes[n], notes.get(n, ""), state_of[n][0], links.get(n, {})) for n in graph
+    }
 
 
 def wires(graph: Graph) -> list[Wire]:
-    """Return every link between nodes that are there, by node in order of name."""
+    """Return every link between nodes that are there, by node in order of name, parameter links last."""
     processes = walk.processes(graph)
-    return [
-        _wire(node, port, link, processes)
-        for node in sorted(graph)
-        for port, link in walk.links_into(graph, node, processes[node])
-        if link.node in graph
-    ]
+    tuned: dict[str, list[Wire]] = {}
+    for read, node, param in walk.tuned(graph):
+        tuned.setdefault(node, []).append(Wire(read, node, f"= {param}", is_image=False, tunes=True))
+    found = []
+    for node in sorted(graph):
+        links = walk.links_into(graph, node, processes[node])
+        found += [_wire(node, port, link, processes) for port, link in links if link.node in graph]
+        found += tuned.get(node, [])
+    return found
 
 
-def _label(spec: NodeSpec, process: type[Process] | None, note: str, state: State | None) -> Label:
+def _label(
+    spec: NodeSpec, process: type[Process] | None, note: str, state: State | None, links: Mapping[str, str]
+) -> Label:
     return Label(
         name=spec.name,
         process=process.__name__ if process else f"{spec.process}?",
-        params=_params(spec.params, process),
+        params=_params(spec.params, process, links),
         note=" ".join(note.split()),
         state=state,
         gives_image=process is None or any(p.is_image for p in process.outputs),
@@ -87,14 +100,18 @@ def _label(spec: NodeSpec, process: type[Process] | None, note: str, state: Stat
     )
 
 
-def _params(params: Mapping[str, Any], process: type[Process] | None) -> tuple[str, ...]:
+def _params(
+    params: Mapping[str, Any], process: type[Process] | None, links: Mapping[str, str]
+) -> tuple[str, ...]:
     declared = process.params if process else {}
+    params = {n: v for n, v in params.items() if n not in links}
     # In the order of declaration, which puts the important ones first.
     names = [n for n in declared if n in params] + sorted(set(params) - set(declared))
     told = [n for n in names if params[n] != "" and not (n in declared and params[n] == declared[n].default)]
-    lines = [_param(n, params[n], n in declared and bool(declared[n].file)) for n in told[:_MOST_PARAMS]]
-    if len(told) > _MOST_PARAMS:
-        lines.append(f"and {len(told) - _MOST_PARAMS} more")
+    lines = [cut(f"{n} := {' '.join(text.split())}") for n, text in links.items()]
+    lines += [_param(n, params[n], n in declared and bool(declared[n].file)) for n in told]
+    if len(lines) > _MOST_PARAMS:
+        lines[_MOST_PARAMS:] = [f"and {len(lines) - _MOST_PARAMS} more"]
     return tuple(lines)
 
 

@@ -40,7 +40,7 @@ def places(graph: Graph) -> list[list[Place]]:
 
     Several links between two nodes are one; links that run backward in a circle are left out.
     """
-    sources = walk.sources(graph)
+    sources = walk.sources_and_read(graph)
     order = walk.sources_first(sources)
     layer_of = _layers(sources, order)
     depth = 1 + max(layer_of.values(), default=-1)

@@ -7,9 +7,10 @@ it on the other go together. What both sides changed in different ways is a conf
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
+from ..engine.errors import GraphError
 from . import walk
 from .diff.changes import same
 from .diff.keys import Table, keys
@@ -17,8 +18,9 @@ from .diff.pairing import pair
 from .diff.sides import Side
 from .diff.text import value as told
 from .document import Graph
-from .merge_fields import Feed, Fields, Rest, Uid, flat_fields, merged_lists, rest_written, written
-from .schema import Document, checked_document
+from .merge_fields import Feed, Fields, Rest, Tuned, Uid, flat_fields, merged_lists, rest_written, written
+from .merge_saved import opened_alike, saved, standalone
+from .schema import SAVED, Document, checked_document
 
 Prefer = Literal["", "ours", "theirs"]
 UNSET: Final = type("Unset", (), {})()
@@ -31,6 +33,8 @@ class Conflict:
 
     Attributes
     ----------
+    graph
+        The saved graph that it lies in, ``stack`` or ``stack/inner``; empty for the graph itself.
     node
         The node, as ours calls it (theirs or base, where ours has none); empty for what concerns the whole graph.
     item
@@ -47,6 +51,12 @@ class Conflict:
     ours: Any
     theirs: Any
     text: str
+    graph: str = ""
+
+    def within(self, graph: str) -> Conflict:
+        """Return the same conflict as it looks from a graph in which *graph* is saved."""
+        path = f"{graph}/{self.graph}" if self.graph else graph
+        return replace(self, graph=path, text=f"graph '{graph}', {self.text}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +70,8 @@ class Merged:
 def merge(base: Graph | Document, ours: Graph | Document, theirs: Graph | Document, prefer: Prefer = "") -> Merged:
     """Return *ours* with what *theirs* changed since *base*.
 
-    Paths are compared as they are written.
+    Paths are compared as they are written. A saved graph that is used as a node stays one; what both sides changed in
+    it is merged in the same way. Only where one side has opened such a node it is opened in all.
 
     Parameters
     ----------
@@ -68,7 +79,8 @@ def merge(base: Graph | Document, ours: Graph | Document, theirs: Graph | Docume
         Whose word counts where both changed one thing. Links to nodes that are gone, names that two nodes share and
         circles remain conflicts.
     """
-    return _Merge([Side.of(s) for s in (base, ours, theirs)], prefer).merged()
+    sides = [s.to_document() if isinstance(s, Graph) else s for s in (base, ours, theirs)]
+    return _Merge([Side.unopened(s) for s in opened_alike(sides)], prefer).merged()
 
 
 class _Merge:
@@ -108,8 +120,7 @@ class _Merge:
         rest = self._rest(nodes)
         if self.conflicts:
             return Merged(None, tuple(self.conflicts))
-        document = checked_document({**rest, "nodes": [written(f, nodes) for f in nodes.values()]})
-        self._check_circles(document)
+        document = self._checked({**rest, "nodes": [written(f, nodes) for f in nodes.values()]})
         return Merged(None if self.conflicts else document, tuple(self.conflicts))
 
     # -- nodes ------------------------------------------------------------------------------------
@@ -170,11 +181,15 @@ class _Merge:
             return "not set"
         if isinstance(value, dict):
             return f"{value.get('process')} ({', '.join(f'{k[7:]}: {told(v)}' for k, v in value.items() if '.' in k)})"
-        if isinstance(value, Feed):
+        if isinstance(value, Feed | Tuned):
             return str(value)
         if isinstance(value, list) and value and isinstance(value[0], Feed):
             return f"[{', '.join(map(str, value))}]"
         return told(value)
+
+    @staticmethod
+    def _nodes(value: Document | None) -> str:
+        return "none" if value is None else f"{len(value['nodes'])} nodes"
 
     def _conflict(self, uid: Uid, item: str, values: Iterable[Any], text: str) -> None:
         base, ours, theirs = values
@@ -189,12 +204,14 @@ class _Merge:
 
     def _check_links(self, nodes: Mapping[Uid, Fields]) -> None:
         for uid, fields in nodes.items():
-            for item, feed in fields.items():
-                for link in feed if isinstance(feed, list) else [feed]:
-                    if item.startswith("feeds.") and link.uid not in nodes:
-                        gone = self._called(link.uid)
-                        text = f"{item}: linked to '{gone}' by one side, which the other removed"
-                        self._conflict(uid, item, ("", str(link), "removed"), text)
+            for item, value in fields.items():
+                read = value.uids if isinstance(value, Tuned) else ()
+                if item.startswith("feeds."):
+                    read = tuple(link.uid for link in (value if isinstance(value, list) else [value]))
+                for other in read:
+                    if other not in nodes:
+                        text = f"{item}: linked to '{self._called(other)}' by one side, which the other removed"
+                        self._conflict(uid, item, ("", str(value), "removed"), text)
 
     def _check_names(self, nodes: Mapping[Uid, Fields]) -> None:
         seen: dict[str, Uid] = {}
@@ -204,6 +221,19 @@ class _Merge:
                 texts = [f"{'a node of' if u[0] == 'base' else 'new in'} {u[0]}" for u in (other, uid)]
                 text = f"name: two nodes are called '{fields['name']}': {texts[0]}, {texts[1]}"
                 self._conflict(uid, "name", ("", *texts), text)
+
+    def _checked(self, made: Document) -> Document:
+        try:
+            document = checked_document(made)
+            self._check_circles(document)
+        except GraphError as e:
+            # Saved graphs and what uses them may not fit together any more, though neither side sees why.
+            if "graphs" not in made and not any(n["process"].startswith(SAVED) for n in made["nodes"]):
+                raise
+            text = f"once both sides are in: {e}"
+            self.conflicts.append(Conflict(node="", item="graphs", base="", ours="", theirs="", text=text))
+            return made
+        return document
 
     def _check_circles(self, document: Document) -> None:
         feeds = Side.of(document).feeds
@@ -218,6 +248,9 @@ class _Merge:
         sides = self.base.rest, self.ours.rest, self.theirs.rest
         made: Document = {}
         for item in dict.fromkeys(f for rest in sides for f in rest):
+            if item == "graphs":
+                made[item] = self._graphs([{g["name"]: g for g in rest.get(item, ())} for rest in sides])
+                continue
             values = [Rest(rest.get(item), uids).plain(item) for rest, uids in zip(sides, self.uids, strict=True)]
             if any(isinstance(v, dict) for v in values):
                 found = self._entries(item, [v if isinstance(v, dict) else {} for v in values])
@@ -226,6 +259,19 @@ class _Merge:
             if (kept := rest_written(item, found, nodes)) is not None:
                 made[item] = kept
         return made
+
+    def _graphs(self, sides: list[dict[str, Document]]) -> list[Document]:
+        """Return the graphs saved in this one, each merged by itself."""
+        base, ours, theirs = sides
+        made = (self._graph(n, base.get(n), ours.get(n), theirs.get(n)) for n in dict.fromkeys((*ours, *base, *theirs)))
+        return [g for g in made if g is not None]
+
+    def _graph(self, name: str, base: Document | None, ours: Document | None, theirs: Document | None) -> Any:
+        if ours is None or theirs is None or same(ours, theirs) or same(base, ours) or same(base, theirs):
+            return self._whole(f"graphs.{name}", base, ours, theirs)
+        found = merge(standalone(base), standalone(ours), standalone(theirs), self.prefer)
+        self.conflicts += [c.within(name) for c in found.conflicts]
+        return ours if found.document is None else saved(name, found.document)
 
     def _entries(self, item: str, values: list[dict[str, Any]]) -> dict[str, Any]:
         made = {}
@@ -245,7 +291,7 @@ class _Merge:
         # Where nodes stand on a canvas is no quarrel.
         if self.prefer or item == "layout":
             return theirs if self.prefer == "theirs" else ours
-        texts = [told(v) for v in (base, ours, theirs)]
+        texts = [self._nodes(v) if item.startswith("graphs.") else told(v) for v in (base, ours, theirs)]
         text = f"the graph, {item}: base {texts[0]}, ours {texts[1]}, theirs {texts[2]}"
         self.conflicts.append(Conflict(node="", item=item, base=base, ours=ours, theirs=theirs, text=text))
         return ours

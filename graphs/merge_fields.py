@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .diff.sides import Side
+from ..engine.links.references import NodeNames
+from .diff.sides import Side, plain
+from .link_names import named_in, renamed, text_of, texts
 from .schema import Document, split_link
 
 Uid = tuple[str, str]
@@ -14,7 +16,7 @@ Uid = tuple[str, str]
 Fields = dict[str, Any]
 """A node as flat fields: ``name``, ``process``, ``params.midtones``, ``feeds.image`` and so on."""
 
-_OWN = frozenset(("name", "params", "feeds"))
+_OWN = frozenset(("name", "params", "feeds", "links"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,71 @@ class Feed:
         return f"{self.uid[1]}.{self.port}"
 
 
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """A parameter that has a link: the link, with nodes in place of their names, and the value beside it.
+
+    Attributes
+    ----------
+    link
+        Its fields as pairs, nodes called ``node_0``, ``node_1`` ...
+    uids
+        The nodes that these stand for; None for what names no node.
+    text
+        The link as people write it.
+    value
+        In a tuple of one; empty for none. What stands beside a live link says nothing and is left out.
+    """
+
+    link: tuple[tuple[str, Any], ...]
+    uids: tuple[Uid, ...]
+    text: str
+    value: tuple[Any, ...] = ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Tuned) and (self.link, self.uids, self.value) == (other.link, other.uids, other.value)
+
+    def __hash__(self) -> int:
+        return hash((self.link, self.uids))
+
+    def __str__(self) -> str:
+        return self.text if not self.value else f"{self.value[0]!r} ({self.text})"
+
+
+def tuned(param: str, node: Document, side: Side, uids: Mapping[str, Uid]) -> Tuned:
+    """Return a linked parameter of a node's document."""
+    link = node["links"][param]
+    read = list(dict.fromkeys(at.node for at in named_in(param, texts(link), side.names)))
+    made = renamed(link, side.names, lambda name: f"node_{read.index(name)}")
+    told = node.get("params", {})
+    value = (_hashed_value(told[param]),) if link.get("mode") == "frozen" and param in told else ()
+    fields = tuple((k, _hashed(v)) for k, v in sorted(made.items()))
+    return Tuned(fields, tuple(uids[n] for n in read), text_of(link), value)
+
+
+def _tuned_written(found: Tuned, called: Mapping[Uid, str]) -> Document:
+    """Return the document of a link, its nodes by the names that they have now, or had where they are gone."""
+    made = {k: _plain(v) for k, v in found.link}
+    names = NodeNames(f"node_{i}" for i in range(len(found.uids)))
+    return renamed(made, names, lambda name: called.get(uid := found.uids[int(name[5:])], uid[1]))
+
+
+def _hashed_value(value: Any) -> Any:
+    return tuple(map(_hashed_value, value)) if isinstance(value, list) else value
+
+
+def _hashed(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return ("mapping", *((k, _hashed(v)) for k, v in value.items()))
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple) and value and value[0] == "mapping":
+        return {k: _plain(v) for k, v in value[1:]}
+    return list(value) if isinstance(value, tuple) else value
+
+
 def flat_fields(side: Side, uids: Mapping[str, Uid]) -> dict[Uid, Fields]:
     """Return the nodes of a side as flat fields, their links by node rather than by name."""
     found = {}
@@ -35,6 +102,7 @@ def flat_fields(side: Side, uids: Mapping[str, Uid]) -> dict[Uid, Fields]:
         made: Fields = {k: v for k, v in node.items() if k not in _OWN}
         made["name"] = name
         made |= {f"params.{k}": v for k, v in node.get("params", {}).items()}
+        made |= {f"params.{k}": tuned(k, node, side, uids) for k in node.get("links", {})}
         made |= {f"feeds.{port}": by_uid(feed, uids) for port, feed in node.get("feeds", {}).items()}
         found[uids[name]] = made
     return found
@@ -65,13 +133,17 @@ def merged_lists(base: Any, ours: Any, theirs: Any) -> list[Any] | None:
 
 def written(fields: Fields, nodes: Mapping[Uid, Fields]) -> Document:
     """Return a node's document, its links by the names that nodes have now."""
-    made: Document = {"params": {}, "feeds": {}}
+    made: Document = {"params": {}, "feeds": {}, "links": {}}
     for item, value in fields.items():
         head, dot, name = item.partition(".")
         if head == "feeds" and dot:
             links = [f"{nodes[f.uid]['name']}.{f.port}" for f in (value if isinstance(value, list) else [value])]
             if links:
                 made["feeds"][name] = links if isinstance(value, list) else links[0]
+        elif isinstance(value, Tuned):
+            made["links"][name] = _tuned_written(value, {uid: of["name"] for uid, of in nodes.items()})
+            if value.value:
+                made["params"][name] = plain(value.value[0])
         elif head == "params" and dot:
             made["params"][name] = value
         else:

@@ -1,10 +1,11 @@
-"""What a graph document says beside nodes and feeds: named inputs, settings and outputs, links to parameters."""
+"""What a graph document says beside nodes and feeds: named inputs, settings and outputs, links of parameters."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
+from ..engine.links.parameter import ParameterLink, Taken
 from .schema import Document, split_link
 
 
@@ -38,45 +39,6 @@ class NamedOutput:
     doc: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ParameterLink:
-    """An expression that a parameter follows.
-
-    Attributes
-    ----------
-    expr
-        The expression, without the ``=`` that begins it where it is typed.
-    unit
-        Unit of the result; empty for that of the parameter.
-    mode
-        ``live``, or ``frozen``: the parameter keeps the value it has.
-    clamp
-        Range that the result is held in; None for no range of its own.
-    fallback
-        Expression that holds where the other one has no finite value; empty for none.
-    deadband
-        Changes smaller than this are not followed while somebody drags a region.
-    """
-
-    expr: str
-    unit: str = ""
-    mode: Literal["live", "frozen"] = "live"
-    clamp: tuple[float, float] | None = None
-    fallback: str = ""
-    deadband: float = 0.0
-
-    def document(self) -> Document:
-        made: Document = {"expr": self.expr, "unit": self.unit, "mode": self.mode, "deadband": self.deadband}
-        if self.clamp is not None:
-            made["clamp"] = list(self.clamp)
-        return {**made, "fallback": self.fallback} if self.fallback else made
-
-    @classmethod
-    def of(cls, document: Document) -> ParameterLink:
-        clamp = document.get("clamp")
-        return cls(**{**document, "clamp": None if clamp is None else tuple(clamp)})
-
-
 # -- there and back ------------------------------------------------------------------------------------
 
 
@@ -96,14 +58,29 @@ def output_document(item: NamedOutput) -> Document:
     return {"name": item.name, "node": item.node, "port": item.port, "doc": item.doc}
 
 
+def link_document(link: ParameterLink) -> Document:
+    made: Document = {"expr": link.expr, "unit": link.unit, "mode": link.mode, "deadband": link.deadband}
+    if link.clamp is not None:
+        made["clamp"] = list(link.clamp)
+    if link.fallback:
+        made["fallback"] = link.fallback
+    if link.taken is not None:
+        told = {name: getattr(link.taken, name) for name in ("unit", "error", "n", "source", "time", "graph")}
+        made["taken"] = {k: list(v) if isinstance(v, tuple) else v for k, v in told.items() if v not in (None, "")}
+    return made
+
+
+def link_of(document: Document) -> ParameterLink:
+    clamp, taken = document.get("clamp"), document.get("taken")
+    return ParameterLink(
+        **{
+            **document,
+            "clamp": None if clamp is None else tuple(clamp),
+            "taken": None if taken is None else Taken(**{k: frozen(v) for k, v in taken.items()}),
+        }
+    )
+
+
 def frozen(value: Any) -> Any:
     """Return the value of a parameter as nodes hold it: tuples for lists."""
     return tuple(frozen(v) for v in value) if isinstance(value, list) else value
-
-
-def not_followed(node: str, param: str, link: ParameterLink) -> str:
-    """Return why a graph with a parameter link does not run."""
-    return (
-        f"node '{node}': parameter '{param}' follows '= {link.expr}', and this version follows no parameter links; "
-        f"give '{param}' a value and take the link away"
-    )

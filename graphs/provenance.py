@@ -19,15 +19,19 @@ from typing import Any
 
 from .. import __version__
 from ..engine import registry
+from ..engine.errors import GraphError
 from ..engine.evaluation import Evaluation
 from ..engine.folders import without_folders
 from ..engine.identity import EPOCH, digest
+from ..engine.links.references import NodeNames
 from ..engine.plan import Absent, Feed, Lowered
 from ..engine.process import Provenance
 from ..engine.provenance import Origin, Sign
 from .document import Graph, file_params
+from .link_names import named, text_of
+from .parts import frozen
 from .preprocess.records import FrameRecord, record_of
-from .schema import Document, split_link
+from .schema import Document, checked_value, split_link
 from .walk import each
 
 FORMAT = "lerarlink provenance"
@@ -86,8 +90,29 @@ def _of_run(graph: Graph, origin: Origin, private: bool) -> Told:
         "sources": [one for name in nodes for one in _sources(graph, name, origin)],
         "roles": {name: found for name in nodes if (found := _role(graph, name, evaluation))},
         "keys": {name: key for name in nodes if (key := _node_key(name, origin))},
-        "graph": told_graph(graph, private).to_document(),
+        "graph": _with_values(told_graph(graph, private), evaluation).to_document(),
     }
+
+
+def _with_values(graph: Graph, evaluation: Evaluation) -> Graph:
+    """Return *graph* with what its parameter links gave beside them, where it was the same for all frames."""
+    values: dict[tuple[str, str], list[Any]] = {}
+    for one in evaluation.links:
+        values.setdefault((one.node, one.param), []).append(one.value)
+    for (node, param), found in values.items():
+        spec = graph.spec(node)
+        told = _told_value(found[0])
+        if told is not None and all(v == found[0] for v in found) and not spec.find().params[param].file:
+            graph.replace(replace(spec, params={**spec.params, param: told}))
+    return graph
+
+
+def _told_value(value: Any) -> Any:
+    """Return a value as documents hold it; None for what they do not hold."""
+    try:
+        return frozen(checked_value(value, ""))
+    except GraphError:
+        return None
 
 
 def _output(graph: Graph, origin: Origin) -> Told:
@@ -285,12 +310,17 @@ def _line(node: Document, sources: Iterable[Told]) -> str:
     feeds = [
         f"{port}={feed if isinstance(feed, str) else '+'.join(feed)}" for port, feed in node.get("feeds", {}).items()
     ]
-    params = [f"{k}={json.dumps(v)}" for k, v in node.get("params", {}).items()]
+    links = node.get("links", {})
+    params = [
+        f"{k}={json.dumps(v)}{f' ({text_of(links[k])})' if k in links else ''}"
+        for k, v in node.get("params", {}).items()
+    ]
+    params += [f"{k} {text_of(link)}" for k, link in links.items() if k not in node.get("params", {})]
     return f"{node['name']}: {node['process']} {' '.join([*feeds, *params])}".rstrip()
 
 
 def upstream(document: Mapping[str, Any], node: str) -> list[str]:
-    """Return *node* and all that it is made of, sources first, in a graph document without circles."""
+    """Return *node* and all that it is made of or tuned by, sources first, in a graph document without circles."""
     feeds = {
         n["name"]: [
             split_link(text)[0]
@@ -299,6 +329,10 @@ def upstream(document: Mapping[str, Any], node: str) -> list[str]:
         ]
         for n in document["nodes"]
     }
+    names = NodeNames(feeds)
+    for n in document["nodes"]:
+        if "links" in n:
+            feeds[n["name"]] += [at.node for at in named(n, names) if at.node != n["name"]]
     made: dict[str, None] = {}
     todo = [(node, iter(feeds[node]))]
     seen = {node}

@@ -35,7 +35,7 @@ def load_recipe(name: str) -> Graph:
         raise GraphError(f"there is no recipe '{name}'; there are {', '.join(_names())}")
     graph = Graph.load(_FOLDER / f"{name}.yaml")
     # A recipe belongs to nobody's folder: paths it is given are seen from where it is used.
-    graph.folder = None
+    graph.folder = graph.file = None
     return graph
 
 

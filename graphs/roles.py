@@ -55,10 +55,13 @@ def readers(graph: Graph, roles: Mapping[str, Role] | None = None) -> list[Reade
     found = []
     for node in graph:
         spec = graph.spec(node)
-        for param in spec.find().params.values():
+        process = spec.find()
+        for param in process.params.values():
             if param.file != "input":
                 continue
             item = named.get((node, param.name))
+            if item is None and process.inputs and not spec.params.get(param.name):
+                continue  # a file besides its images, such as a table of weights, that it does without
             name = item.name if item else node
             optional = item.optional if item else bool(spec.params.get("optional"))
             role = (roles or {}).get(node) or named_role(name)

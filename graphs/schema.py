@@ -6,6 +6,7 @@ knows no file format; `format` turns bytes into documents and back. The page on 
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -66,7 +67,7 @@ def _whole_graph(made: Document, where: str) -> Document:
     """Return a graph, or one saved in it, whose fields were checked; *where* ends in ': ' or is empty."""
     nodes = made["nodes"]
     unique([n["name"] for n in nodes], f"{where}nodes")
-    nodes.sort(key=lambda n: n["name"])
+    nodes.sort(key=operator.itemgetter("name"))
     _References(made, where).check()
     return _filled(made, kept="nodes")
 
@@ -86,7 +87,7 @@ def _format(value: Any, where: Where) -> str:
 
 
 def _feed(value: Any, where: Where) -> str | list[str]:
-    if not isinstance(value, list | tuple):
+    if isinstance(value, str) or not isinstance(value, list | tuple):
         return link(value, where)
     if not value:
         raise GraphError(f"{place(where)}: wanted 'node.port' or a list of them, got an empty list; leave the port out")
@@ -103,7 +104,25 @@ def _node(value: Any, where: Where) -> dict[str, Any]:
     if type(value) is dict and isinstance(value.get("name"), str):
         where = ("node", "called", value["name"])
     made = fields(value, where, FIELDS["node"], needed=("name", "process", "version"))
-    return made if len(made) == 3 else _filled(made)
+    if len(made) == 3:
+        return made
+    if "params" in made:
+        _take_links(made, where)
+    return _filled(made)
+
+
+def _take_links(node: dict[str, Any], where: Where) -> None:
+    """Take parameters that are written as ``= expression`` for the links they mean."""
+    typed = {k: v for k, v in node["params"].items() if type(v) is str and v.startswith("= ") and v[1:].strip()}
+    if not typed:
+        return
+    links = node.get("links", {})
+    for name, value in typed.items():
+        if name in links:
+            raise GraphError(f"{place(where)}: '{name}' has an expression among params and one among links")
+        links = {**links, name: _parameter_link({"expr": value[1:].strip()}, (where, ", params.", name))}
+        del node["params"][name]
+    node["links"] = dict(sorted(links.items()))
 
 
 def _input(value: Any, where: Where) -> dict[str, Any]:
@@ -131,6 +150,15 @@ def _parameter_link(value: Any, where: Where) -> dict[str, Any]:
         raise fail((where, ", ", "clamp"), "the lower end first", f"{clamp[0]:g}, {clamp[1]:g}")
     # What is not written means live, and no dead band.
     return {k: v for k, v in made.items() if (k, v) not in (("mode", "live"), ("deadband", 0.0))}
+
+
+def _measurement(value: Any, where: Where) -> dict[str, Any]:
+    return _filled(fields(value, where, FIELDS["measurement"], needed=()))
+
+
+def _error(value: Any, where: Where) -> float | list[float]:
+    found: list[float] = listed(number)(value, where) if isinstance(value, list | tuple) else []
+    return found or number(value, where)
 
 
 def _pack(value: Any, where: Where) -> dict[str, Any]:
@@ -164,6 +192,7 @@ _linked = mapping(port_name, _parameter_link)
 _INSIDE: dict[str, Check] = {
     "inputs": listed(_input),
     "settings": listed(_setting),
+    "variables": mapping(port_name, checked_value),
     "graphs": listed(_saved_graphs(0), most=1000),
     "nodes": listed(_node, most=MAX_NODES),
     "outputs": listed(_output),
@@ -189,11 +218,14 @@ FIELDS: dict[str, dict[str, Check]] = {
         "clamp": listed(number, length=2),
         "fallback": expression,
         "deadband": number,
+        "taken": _measurement,
     },
+    "measurement": {"unit": text, "error": _error, "n": whole(0, 2**63), "source": text, "time": text,
+                    "graph": text},
     "input": {"name": input_name, "node": node_name, "param": port_name, "optional": flag, "doc": text},
     "setting": {"name": input_name, "sets": listed(link), "doc": text},
     "output": {"name": port_name, "node": node_name, "port": port_name, "doc": text},
-    "saved graph": {"name": port_name, "doc": text, **_INSIDE},
+    "saved graph": {"name": port_name, "doc": text, **{k: v for k, v in _INSIDE.items() if k != "variables"}},
     "pack": {"name": pack_name, "version": text, "processes": listed(process_name)},
 }
 """The fields of each part of a document, in the order in which they are written."""
@@ -242,7 +274,7 @@ class _References:
             for port, feed in node["feeds"].items():
                 for source in (feed,) if isinstance(feed, str) else feed:
                     name, _, output = source.rpartition(".")
-                    if saved or name not in nodes:
+                    if name not in nodes or saved:
                         at = f"node '{node['name']}', feeds.{port}"
                         self._known(name, at)
                         self._port(name, output, at)

@@ -49,6 +49,12 @@ class Folded:
         except GraphError:  # something was linked to the middle of a use
             return flat
 
+    def opened_but(self, intact: set[str]) -> Document:
+        """Return the document with all saved graphs opened but the uses *intact*."""
+        if intact >= set(self.uses):
+            return self.whole
+        return checked_document(self._folded(self.flat, intact)) if intact else self.flat
+
     def _folded(self, flat: Document, intact: set[str]) -> Document:
         made = dict(flat)
         made["graphs"] = self.whole["graphs"]

@@ -65,7 +65,7 @@ def use(graph: Graph, saved: Graph, name: str, given: Mapping[str, Any]) -> Node
 def definition_of(saved: Graph, folder: str | None) -> Document:
     """Return *saved* as a graph within another one whose file lies in *folder*; nodes it shows become named outputs."""
     document = relocated(saved.to_document(), saved.folder, folder)
-    made = {k: v for k, v in document.items() if k not in ("format", "version", "packs")}
+    made = {k: v for k, v in document.items() if k not in ("format", "version", "packs", "variables")}
     made["outputs"] = outputs = list(made.get("outputs", ()))
     named = set(outputs_of(made))
     for node in saved.outputs:

@@ -19,7 +19,7 @@ TINTS = {
 }
 """Fill and stroke by kind of node; images whose state only their file knows are shown as linear."""
 
-_IMAGE, _VALUE = "#4a6a8a", "#7a9a4e"
+_IMAGE, _VALUE, _TUNES = "#4a6a8a", "#7a9a4e", "#8a5a9a"
 _INK, _PALE = "#1c2733", "#55636f"
 _LINE = 15
 _PAD = 8
@@ -83,7 +83,7 @@ def _markers() -> str:
     made = "".join(
         f'<marker id="lerar-{name}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
         f'orient="auto"><path d="M0 0L8 4L0 8z" fill="{colour}"/></marker>'
-        for name, colour in (("image", _IMAGE), ("value", _VALUE))
+        for name, colour in (("image", _IMAGE), ("value", _VALUE), ("tunes", _TUNES))
     )
     return f"<defs>{made}</defs>"
 
@@ -196,8 +196,8 @@ def _curve(sheet: _Sheet, wire: Wire, end: tuple[float, float]) -> str:
             path += f"{_swing(at, (x, sheet.y[id(bend)]))}V{low:.1f}"
             at = x, low
     path += _swing(at, end)
-    kind, colour = ("image", _IMAGE) if wire.is_image else ("value", _VALUE)
-    dash = "" if wire.is_image else ' stroke-dasharray="4 3"'
+    kind, colour = ("image", _IMAGE) if wire.is_image else ("tunes", _TUNES) if wire.tunes else ("value", _VALUE)
+    dash = "" if wire.is_image else f' stroke-dasharray="{"2 3" if wire.tunes else "4 3"}"'
     line = f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="1.3"{dash} marker-end="url(#lerar-{kind})"/>'
     if not wire.label:
         return line

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
-from ..engine.errors import UnknownProcessError
+from ..engine.errors import LinkError, UnknownProcessError
 from ..engine.graph import Graph, Link
+from ..engine.links.grammar import parse
+from ..engine.links.parameter import ParameterLink
+from ..engine.links.references import Follower, NodeNames
 from ..engine.ports import Port
 from ..engine.process import Process
 
@@ -38,6 +41,72 @@ def sources(graph: Graph) -> dict[str, tuple[str, ...]]:
         n: tuple(dict.fromkeys(k.node for f in graph.feeds(n).values() for k in each(f) if k.node in graph))
         for n in graph
     }
+
+
+def read_by(graph: Graph, node: str) -> list[str]:
+    """Return the nodes whose Values or parameters the parameter links of *node* read, as far as they are there."""
+    links = graph.links_of(node) if graph.parameter_links else {}
+    return list(dict.fromkeys(n for _, n in _read(graph, {node: links}, NodeNames(graph)))) if links else []
+
+
+def tuned(graph: Graph) -> list[tuple[str, str, str]]:
+    """Return which nodes tune which: (node that is read, node, parameter), broken links left out.
+
+    What reads a parameter of a node further down has no place in a drawing from top to bottom, and is left out, too.
+    """
+    if not graph.parameter_links:
+        return []
+    names = NodeNames(graph)
+    by_node: dict[str, dict[str, ParameterLink]] = {}
+    for (node, param), link in sorted(graph.parameter_links.items()):
+        if node in graph:
+            by_node.setdefault(node, {})[param] = link
+    found = [(read, at.node, at.param) for at, read in _read(graph, by_node, names)]
+    behind = _behind(graph)
+    return [edge for edge in dict.fromkeys(found) if edge[0] not in behind(edge[1])]
+
+
+def _read(
+    graph: Graph, links: Mapping[str, Mapping[str, ParameterLink]], names: NodeNames
+) -> Iterable[tuple[Follower, str]]:
+    for node, of in links.items():
+        for param, link in of.items():
+            if link.mode == "live":
+                for text in filter(None, (link.expr, link.fallback)):
+                    try:
+                        references = parse(text).references
+                    except LinkError:
+                        continue
+                    for reference in references:
+                        found = names.found(reference.parts)
+                        if found is not None and found[0] != node:
+                            yield Follower(node, param), found[0]
+
+
+def _behind(graph: Graph) -> Callable[[str], frozenset[str]]:
+    """Return a function from a node to itself and all that it feeds."""
+    followers = inverted(sources(graph))
+    known: dict[str, frozenset[str]] = {}
+
+    def behind(node: str) -> frozenset[str]:
+        if node not in known:
+            seen, todo = {node}, [node]
+            while todo:
+                new = [f for f in followers[todo.pop()] if f not in seen]
+                seen.update(new)
+                todo += new
+            known[node] = frozenset(seen)
+        return known[node]
+
+    return behind
+
+
+def sources_and_read(graph: Graph) -> dict[str, tuple[str, ...]]:
+    """Return the nodes that feed each node or tune it, as `sources` and `tuned` give them."""
+    found = sources(graph)
+    for read, node, _ in tuned(graph):
+        found[node] = tuple(dict.fromkeys((*found[node], read)))
+    return found
 
 
 def links_into(graph: Graph, node: str, process: type[Process] | None) -> list[tuple[str, Link]]:

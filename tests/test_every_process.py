@@ -45,7 +45,7 @@ class Case:
 # What goes into a port that CASES does not speak of, by type of port.
 FEEDS = {
     "image": "gray", "display": "stf", "line": "line", "measures": "statistics",
-    "stars": "stars", "transform": "transform", "psf": "psf",
+    "stars": "stars", "transform": "transform", "psf": "psf", "times": "times", "series": "curve",
 }  # fmt: skip
 # An optional port stays unlinked unless CASES links it.
 CASES: dict[str, Case] = {
@@ -83,6 +83,10 @@ CASES: dict[str, Case] = {
     "integration.master_flat": Case(feeds={"images": "gray gray2 gray3"}),
     "integration.rejected_samples": Case({"rejection": "min_max"}, {"images": "gray gray2 gray3", "plan": "plan"}),
     "integration.rejection_report": Case({"rejection": "min_max"}, {"images": "gray gray2 gray3", "plan": "plan"}),
+    "io.frame_range": Case({"path": "{cube}"}),
+    "io.frame_table": Case({"paths": ("{cube}", "{gray}")}),
+    "io.read_frame": Case({"path": "{cube}", "index": 2}),
+    "io.read_frames": Case({"paths": ("{cube}", "{gray}")}),
     "io.read_image": Case({"path": "{gray}"}),
     "io.read_series": Case({"paths": ("{gray}", "{gray2}")}),
     "math.pixel_math": Case({"expression": "mtf(0.3, $T) + 0.1*median($T)"}),
@@ -103,8 +107,14 @@ CASES: dict[str, Case] = {
     "registration.reference_frame": Case(feeds={"images": "gray gray2", "choice": "choice"}),
     "registration.star_alignment": Case({"reference_index": 0}, {"images": "gray flipped"}),
     "registration.warp": Case(feeds={"reference": "gray2"}),
+    "time.sampling": Case({"trv": "[TRV:10min]"}),
+    "time.time_axis": Case(feeds={"frames": "gray gray2 gray3"}),
     "stretch.histogram_transformation": Case({"shadows": 0.01, "midtones": 0.2}),
 }
+
+
+# For ports that want a series of many frames: three images again and again, a minute apart.
+MANY = " ".join(["gray gray2 gray3"] * 16)
 
 
 def picture(height: int, width: int, channels: int, seed: int, missing: bool = True) -> Pixels:
@@ -136,9 +146,13 @@ def sky(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("sky")
     made = {
         "gray": picture(67, 91, 1, 1), "gray2": picture(67, 91, 1, 2), "gray3": picture(67, 91, 1, 3),
-        "rgb": picture(67, 91, 3, 4),
+        "rgb": picture(67, 91, 3, 4), "cube": picture(67, 91, 4, 5),
     }  # fmt: skip
-    return {name: write(folder / f"{name}.fits", pixels) for name, pixels in made.items()}
+    stamps = folder / "stamps.csv"
+    minutes = [f"2025-01-15T{20 + i // 60}:{i % 60:02}:{37 * i * i % 58:02}" for i in range(len(MANY.split()))]
+    stamps.write_text("filename,time,exposure\n" + "".join(f"{i}.fits,{t},1\n" for i, t in enumerate(minutes)))
+    files = {name: write(folder / f"{name}.fits", pixels) for name, pixels in made.items()}
+    return files | {"stamps": stamps}
 
 
 def build(cls: type[Process], sky: dict[str, Path], g: Graph | None = None, suffix: str = "") -> Node:
@@ -148,7 +162,7 @@ def build(cls: type[Process], sky: dict[str, Path], g: Graph | None = None, suff
     feeds: dict[str, Any] = {}
     for port in cls.inputs:
         wanted = case.feeds.get(port.name, "" if port.optional else FEEDS[port.type])
-        made = [feed(g, name, sky) for name in wanted.split()]
+        made = [feed(g, name, sky) for name in wanted.replace("{many}", MANY).split()]
         if made:
             feeds[port.name] = made if port.many else made[0]
     params = {k: located(v, sky) for k, v in case.params.items()}
@@ -173,6 +187,10 @@ def feed(g: Graph, name: str, sky: dict[str, Path]) -> Any:
         return g.add("ScreenTransferFunction", name=name, image=gray).output()
     if name == "line":
         return g.add("LinearFit", name=name, image=gray, reference=feed(g, "gray2", sky)).line
+    if name == "times":
+        return g.add("TimeAxis", name=name, frames=[feed(g, n, sky) for n in ("gray", "gray2", "gray3")]).output()
+    if name in ("moments", "fit", "curve", "lock_in", "fold", "link"):
+        return series_feed(g, name, sky)
     if name == "threshold":
         return g.add("DarkThreshold", name=name, dark=feed(g, "gray2", sky)).output()
     if name == "defects":
@@ -222,6 +240,23 @@ def integration_feed(g: Graph, name: str, sky: dict[str, Path]) -> Any:
         return g.add("Integrate", name=name, plan=feed(g, "plan", sky), **frames).output()
     return g.add("IntegrationPlan", name=name, weight_mode="dont_care", normalization="no_normalization",
                  rejection_normalization="no_rejection_normalization", **frames).output()  # fmt: skip
+
+
+def series_feed(g: Graph, name: str, sky: dict[str, Path]) -> Any:
+    frames = [feed(g, n, sky) for n in MANY.split()]
+    if name == "moments":
+        return g.add("TimeAxis", name=name, frames=frames, table=str(sky["stamps"])).output()
+    if name == "fit":
+        moments = feed(g, "moments", sky)
+        return g.add("LockInPlan", name=name, frames=frames, times=moments, trv="[TRV:5min]", clip=0.0,
+                     calibration=100).output("fit")  # fmt: skip
+    plan = {"frames": frames, "plan": feed(g, "fit", sky)}
+    if name == "link":
+        seed = feed(g, "curve", sky)
+        return g.add("LinkToSeed", name=name, seed=seed, frequency=1 / 180, segments=4, **plan).output()
+    made = {"curve": "RegionLightCurve", "lock_in": "LockIn", "fold": "Fold"}[name]
+    more: dict[str, Any] = {"period": 300.0, "bins": 8} if name == "fold" else {}
+    return g.add(made, name=name, **more, **plan).output()
 
 
 def results(node: Node, **options: Any) -> dict[str, Any]:

@@ -21,7 +21,6 @@ from ..engine.errors import GraphError
 from ..engine.frame import Frame
 from ..engine.graph import Graph, Link
 from ..engine.image import ImageHandle
-from ..engine.plan import lower
 from ..engine.region import Box
 from ..engine.wiring import NodeSpec
 from ..graphs.diff.sides import Side
@@ -198,7 +197,7 @@ def _under(prefix: str, link: Link) -> Link:
 
 def _apart(g: Graph, a: Link, b: Link) -> str:
     """Return why two outputs cannot be compared sample by sample; empty where they can."""
-    counts = [len(lower(g, [link.node]).feeds_of(link)) for link in (a, b)]
+    counts = [len(ImageHandle(g, link)) for link in (a, b)]
     if counts[0] != counts[1]:
         return f"{counts[0]} frames before, {counts[1]} after"
     if not counts[0]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..engine.errors import EngineError, UnknownProcessError
 from ..engine.graph import Link
 from ..engine.image import ImageHandle, Stf
+from ..engine.links.resolving import Resolved
 from ..engine.report import Report
 from .report import Picture, Table, gallery, statistics, table, write_page
 
@@ -46,7 +47,7 @@ def write_graph_report(path: Path, graph: Graph, *, title: str, run: bool = Fals
     parts += [gallery("Previews", pictures)] if pictures else []
     parts.append(f'<h2>Graph</h2><div class="drawing">{draw(graph, "svg", _notes(report))}</div>')
     parts += [table(t) for t in (*_problems(graph), *_inputs(graph), *statistics(report))]
-    last = (_nodes(graph, report), *_links(graph), *_written(report), *_values(report))
+    last = (_nodes(graph, report), *_links(graph), *_tuned(graph, report), *_written(report), *_values(report))
     parts += [table(t) for t in last]
     write_page(path, title, parts)
     return f"values {told}"
@@ -58,7 +59,7 @@ def _stored(graph: Graph) -> tuple[Report, str]:
 
     report = Report()
     try:
-        report.values = recalled(graph, graph.ends())
+        report.values, report.links = recalled(graph, graph.ends())
     except (EngineError, OSError) as e:
         return report, f"none ({e})"
     report.states = dict.fromkeys(report.values, "recalled")
@@ -109,6 +110,28 @@ def _process(graph: Graph, name: str) -> str:
 def _links(graph: Graph) -> list[Table]:
     rows = sorted((str(link), f"{node}.{port}") for link, node, port in graph.links())
     return [Table("Links", ("from", "to"), rows)] if rows else []
+
+
+def _tuned(graph: Graph, report: Report) -> list[Table]:
+    """Return what parameters follow, and what that gave where it is known."""
+    gave: dict[tuple[str, str], list[Resolved]] = {}
+    for one in report.links:
+        gave.setdefault((one.node, one.param), []).append(one)
+    rows = []
+    for at, link in sorted(graph.parameter_links.items()):
+        found = gave.get(at, [])
+        value = _given(found[0]) if len(found) == 1 else f"{len(found)} frames" if found else "not known yet"
+        if link.mode == "frozen" and not found:
+            value = _text(graph.spec(at[0]).params.get(at[1], "none"))
+        inputs = ", ".join(f"{i.reference} = {_text(i.value)}" for i in found[0].inputs) if found else ""
+        rows.append((".".join(at), f"= {link.expr}", inputs, value, found[0].how if found else link.mode))
+    names = ("parameter", "follows", "which is", "gives", "how")
+    return [Table("Parameter links", names, rows)] if rows else []
+
+
+def _given(one: Resolved) -> str:
+    error = "" if one.error is None else f" ± {_text(one.error)}"
+    return f"{_text(one.value)}{error}{' ' + one.unit if one.unit else ''}"
 
 
 def _text(value: Any) -> str:

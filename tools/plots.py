@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -102,3 +102,98 @@ def _scatter(axes: Any, points: Points, colour: str) -> None:
                 [c[0] for c in chosen], [c[1] for c in chosen], s=size, marker=marker, color=paint, linewidths=0.9,
                 label=points.name if wanted else None,
             )  # fmt: skip
+
+
+# -- benches ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One bar: its name, how long it is, and whether it is drawn strongly."""
+
+    name: str
+    value: float
+    strong: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A panel of one curve through its points, over a logarithmic axis."""
+
+    title: str
+    x_label: str
+    x: Sequence[float]
+    y: Sequence[float]
+    logarithmic: bool = True
+
+
+def bars(groups: Sequence[tuple[str, Sequence[Bar]]]) -> str:
+    """Return groups of horizontal bars side by side, as one SVG element; empty for none."""
+    if not groups:
+        return ""
+    columns = min(3, len(groups))
+    rows = -(-len(groups) // columns)
+    longest = max(len(found) for _, found in groups)
+
+    def drawn(figure: Any) -> None:
+        for at, (title, found) in enumerate(groups):
+            _bars(figure.add_subplot(rows, columns, at + 1), title, found)
+
+    return _svg((3.9 * columns, (0.7 + 0.26 * longest) * rows), drawn)
+
+
+def curves(drawn: Sequence[Curve]) -> str:
+    """Return curves side by side, as one SVG element; empty for none."""
+
+    def made(figure: Any) -> None:
+        for at, one in enumerate(drawn):
+            axes = figure.add_subplot(1, len(drawn), at + 1)
+            axes.plot(one.x, one.y, marker="o", markersize=3.5, linewidth=1.0, color=_OTHERS[0])
+            axes.set_xscale("log")
+            axes.set_yscale("log" if one.logarithmic else "linear")
+            if not one.logarithmic:
+                axes.set_ylim(0.0, 1.15 * max(one.y))
+            axes.set_xlabel(one.x_label, color=_PALE)
+            _calm(axes, one.title)
+
+    return _svg((3.9 * len(drawn), 2.3), made) if drawn else ""
+
+
+def _bars(axes: Any, title: str, found: Sequence[Bar]) -> None:
+    places = range(len(found), 0, -1)
+    colours = [_OTHERS[0] if b.strong else "#b9c4cf" for b in found]
+    axes.barh(places, [b.value for b in found], height=0.62, color=colours)
+    axes.set_yticks(list(places), [b.name for b in found])
+    longest = max((b.value for b in found), default=0.0)
+    axes.set_xlim(0.0, 1.18 * longest or 1.0)
+    for place, bar in zip(places, found, strict=True):
+        told = f"{bar.value:.0f}" if bar.value >= 100 else f"{bar.value:.3g}"
+        axes.text(bar.value + 0.015 * longest, place, told, va="center", fontsize=7, color=_PALE)
+    _calm(axes, title)
+    axes.grid(False, axis="y")
+
+
+def _calm(axes: Any, title: str) -> None:
+    axes.set_title(title, loc="left", fontsize=9, color=_INK)
+    axes.tick_params(colors=_PALE, width=0.5, length=2.5)
+    axes.grid(True, color=_GRID, linewidth=0.5)
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+
+
+def _svg(size: tuple[float, float], draw: Callable[[Any], None]) -> str:
+    """Return a figure as one SVG element, the same for the same figure."""
+    import matplotlib
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    look: Any = {"svg.hashsalt": "lerarlink", "svg.fonttype": "none", "font.size": 8.0, "axes.linewidth": 0.6}
+    with matplotlib.rc_context(look):
+        figure = Figure(figsize=size, layout="constrained")
+        draw(figure)
+        text = io.StringIO()
+        canvas: Any = FigureCanvasSVG(figure)
+        canvas.print_svg(text, metadata={"Date": None, "Creator": None})
+    svg = text.getvalue()
+    return svg[svg.index("<svg") :]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..engine.errors import Cancelled, EngineError, SourceError
+from ..engine.errors import Cancelled, EngineError, MissingSourceError, SourceError
 from ..engine.report import Report
 from ..graphs.document import Graph
 from ..graphs.preprocess.build import build
@@ -16,7 +16,7 @@ from ..graphs.preprocess.stacks import Stack, Stacks, stacks_of
 from ..graphs.preprocess.survey import by_frame, levels, spoilt, survey, surveyed
 
 
-class UnresolvedLinks(SourceError):
+class UnresolvedLinks(MissingSourceError):
     """Links broke when frames were left out."""
 
     def __init__(self, links: Iterable[object]) -> None:

@@ -14,7 +14,7 @@ from typing import Literal
 from ..engine.errors import GraphError
 from ..engine.folders import scratch
 from ..engine.memory import Memory
-from ..engine.plan import lower
+from ..engine.plan import Lowering
 from ..engine.process import Provenance
 from ..engine.provenance import Sign
 from ..engine.report import Watcher
@@ -182,17 +182,19 @@ def _signed(embedded: Embedded) -> Sign:
 
 def _remade(graph: Graph, node: str, index: int | None, sign: Sign | None, store: Store, ways: Ways) -> list[_Made]:
     """Write the output of *node* (of a series: frame *index*, or all), and nothing else."""
-    plan = lower(graph, [node])
-    sinks = [i for i in plan.sinks.get(node, ()) if index is None or plan.steps[i].frame == index]
-    if not sinks:
-        frame = "" if index is None else f" for frame {index}"
-        raise GraphError(f"node '{node}' writes nothing{frame}")
+    lowering = Lowering(graph, [node])
+    plan = lowering.plan
     image = next(str(f) for f in graph.feeds(node).values())
     made = []
     with Lane(ways.scheduler, ways.workers) as lane:
         memory = Memory.default(lane.workers) if ways.memory is None else Memory(ways.memory, lane.workers)
         session = Session(plan, lane, store, ways.watch, None, memory, sign)
         with contextlib.closing(session):
+            session.follow(lowering)
+            sinks = [i for i in plan.sinks.get(node, ()) if index is None or plan.steps[i].frame == index]
+            if not sinks:
+                frame = "" if index is None else f" for frame {index}"
+                raise GraphError(f"node '{node}' writes nothing{frame}")
             session.measure(sinks)
             for sink in sinks:
                 session.make([sink], [], ways.strip_samples)

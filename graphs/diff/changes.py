@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ..collector import paused
 from ..document import Graph
+from ..link_names import live, renamed, text_of
 from ..schema import Document, split_link
 from .keys import Table, keys
 from .pairing import pair
@@ -18,7 +20,7 @@ KINDS: tuple[Kind, ...] = (
 )  # fmt: skip
 """In the order in which they are told."""
 
-_TOLD = frozenset(("name", "process", "version", "params", "feeds", "region"))
+_TOLD = frozenset(("name", "process", "version", "params", "feeds", "region", "links"))
 # Layout is apart from meaning: moving a node on a canvas changes nothing.
 _APART = frozenset(("format", "version", "layout"))
 
@@ -99,7 +101,11 @@ def diff(a: Graph | Document | Side, b: Graph | Document | Side) -> Difference:
 
     Nothing but the graphs is read: no image, and no process needs to be installed.
     """
-    a, b = (side if isinstance(side, Side) else Side.of(side) for side in (a, b))
+    with paused():
+        return _difference(*(side if isinstance(side, Side) else Side.of(side) for side in (a, b)))
+
+
+def _difference(a: Side, b: Side) -> Difference:
     moved = same_files(a, b)
     table: Table = {}
     alike = b.alike(a)
@@ -137,10 +143,11 @@ class _Comparison:
 
     def changes(self) -> Iterator[Change]:
         paired = set(self.pairs.values())
+        alike = self.alike if not self.moved else ()
         for name, node in self.a.nodes.items():
             if name not in self.pairs:
                 yield Change(kind="removed", node=name, before=node)
-            else:
+            elif name not in alike:  # where no node has another name, those are paired with themselves
                 yield from self._pair(node, self.b.nodes[self.pairs[name]])
         for name, node in self.b.nodes.items():
             if name not in paired:
@@ -152,6 +159,8 @@ class _Comparison:
         if name in self.alike and old["name"] == name:
             if self.moved and old.get("feeds"):
                 yield from self._feeds(old, new)
+            if self.moved and old.get("links"):
+                yield from self._params(old, new)
             return
         if old["name"] != name:
             yield Change(kind="renamed", node=name, before=old["name"], after=name)
@@ -160,8 +169,10 @@ class _Comparison:
         else:
             if old["version"] != new["version"]:
                 yield Change(kind="updated", node=name, before=old["version"], after=new["version"])
-            if old.get("params") or new.get("params"):
+            if old.get("params") or new.get("params") or old.get("links") or new.get("links"):
                 yield from self._params(old, new)
+            if old.get("links") or new.get("links"):
+                yield from self._frozen(old, new)
         if old.get("region") != new.get("region"):
             yield Change(
                 kind="retuned", node=name, item="region", before=old.get("region"), after=new.get("region"),
@@ -174,10 +185,10 @@ class _Comparison:
                 yield Change(kind="described", node=name, item=field, before=old.get(field), after=new.get(field))
 
     def _params(self, old: Document, new: Document) -> Iterator[Change]:
-        before, after = old.get("params", {}), new.get("params", {})
+        before, after = {**old.get("params", {}), **live(old)}, {**new.get("params", {}), **live(new)}
         specs = self.b.specs(new["name"])
         for param in sorted({*before, *after}):
-            alike = self.a.effect(old["name"], param) == self.b.effect(new["name"], param)
+            alike = self._same(old, new, param)
             # Without a default to compare with, a value that is null is still not one that is missing.
             if alike and ((param in before) == (param in after) or param in specs):
                 continue
@@ -189,6 +200,33 @@ class _Comparison:
                 before=self.a.value(old["name"], param), after=self.b.value(new["name"], param),
                 was_set=param in before, is_set=param in after,
             )  # fmt: skip
+
+    def _same(self, old: Document, new: Document, param: str) -> bool:
+        """Return whether a parameter has the same effect, or follows the same, whatever the nodes are called."""
+        links = live(old), live(new)
+        if param in links[0] and param in links[1]:
+            return bool(self._called(links[0][param]) == links[1][param])
+        if param in links[0] or param in links[1]:
+            return False
+        return bool(self.a.effect(old["name"], param) == self.b.effect(new["name"], param))
+
+    def _called(self, link: Mapping[str, Any]) -> Document:
+        """Return a link of *a* with nodes called as in *b*."""
+        return renamed(link, self.a.names, lambda name: self.pairs.get(name, name))
+
+    def _frozen(self, old: Document, new: Document) -> Iterator[Change]:
+        """Yield what differs in links that are frozen on both sides: they only say where a value is from."""
+        before, after = old.get("links", {}), new.get("links", {})
+        for param in sorted({*before, *after} - {*live(old), *live(new)}):
+            links = [self._called(before[param]) if param in before else None, after.get(param)]
+            if links[0] != links[1]:
+                texts = [None if link is None else text_of(link) for link in links]
+                if texts[0] == texts[1]:
+                    texts = [link and link.get("taken") for link in links]
+                yield Change(
+                    kind="described", node=new["name"], item=f"links.{param}", before=texts[0], after=texts[1],
+                    was_set=param in before, is_set=param in after,
+                )  # fmt: skip
 
     def _feeds(self, old: Document, new: Document) -> Iterator[Change]:
         before, after = old.get("feeds", {}), new.get("feeds", {})

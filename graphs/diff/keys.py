@@ -30,9 +30,14 @@ def keys(
         Keys on another side, and the nodes that are written alike there.
     """
     made = _Keys(side, table, known, alike)
+    found, nodes = made.found, side.nodes
     # In the order of the other side sources mostly come first already.
-    for root in (*known, *side.nodes) if known else side.nodes:
-        if root not in made.found and root in side.nodes:
+    for root in (*known, *nodes) if known else nodes:
+        if root in found or root not in nodes:
+            continue
+        try:
+            found[root] = made.key(root)
+        except KeyError:
             made.reach(root)
     for name in side.nodes:
         if name not in made.found:
@@ -60,7 +65,7 @@ class _Keys:
                 todo.pop()
                 continue
             try:
-                found[name] = self._key(name)
+                found[name] = self.key(name)
             except KeyError:
                 if name in waiting:
                     self.lost.add(name)
@@ -68,14 +73,11 @@ class _Keys:
                 waiting.add(name)
                 todo += [s for _, s, _ in feeds[name] if s not in found and s not in waiting and s not in self.lost]
 
-    def _key(self, name: str) -> int:
+    def key(self, name: str) -> int:
         """Return the key of a node; KeyError where one before it has none yet."""
         side, found, known = self.side, self.found, self.known
         slots = side.feeds[name]
         if name in self.alike and all([found[source] == known[source] for _, source, _ in slots]):
             return known[name]
         feeds = tuple([(port, found[source], output) for port, source, output in slots])
-        node = side.nodes[name]
-        region = tuple(node["region"]) if "region" in node else None
-        own = node["process"], node["version"], side.settings(name, content=True), region, feeds
-        return self.table.setdefault(own, len(self.table))
+        return self.table.setdefault((side.own(name), feeds), len(self.table))

@@ -53,10 +53,11 @@ class _Pairing:
         return [n for n in side.nodes if n not in taken]
 
     def by_name(self) -> None:
+        theirs = self.b.nodes
         for name, node in self.a.nodes.items():
-            other = self.b.nodes.get(name)
-            if other is not None and other["process"] == node["process"]:
-                self.take(name, name)
+            if name in theirs and theirs[name]["process"] == node["process"]:
+                self.pairs[name] = name
+        self.back = dict(self.pairs)
 
     def by_key(self) -> None:
         """Pair what is the same and stands once on either side."""

@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 
 from ...engine import registry
 from ...engine.errors import UnknownProcessError
+from ...engine.links.references import NodeNames
 from ...engine.params import Spec
 from ..document import Graph
+from ..link_names import live, named, named_in, paths, renamed, text_of, texts
 from ..schema import Document
 from ..subgraph import expanded
 
@@ -54,15 +56,22 @@ class Side:
     """Input paths as written -> what stands for the file on both sides; see `same_files`."""
     _twin: Side | None = None
     _alike: frozenset[str] = frozenset()
+    _own: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     _declared: dict[str, Specs] = field(default_factory=dict)
     _defaults: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _simple: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Of the defaults those of parameters that shape the result and name no file."""
 
     @classmethod
     def of(cls, graph: Graph | Document, folder: str | None = None, title: str = "") -> Side:
         """Return the side of a graph, or of a checked document that lies in *folder*."""
         if isinstance(graph, Graph):
             return cls.of(graph.to_document(flat=True), graph.folder or folder, title)
-        graph = expanded(graph)
+        return cls.unopened(expanded(graph), folder, title)
+
+    @classmethod
+    def unopened(cls, graph: Document, folder: str | None = None, title: str = "") -> Side:
+        """Return the side of a checked document whose saved graphs, if it has some, are single nodes."""
         nodes = {n["name"]: n for n in graph["nodes"]}
         return cls(nodes, {k: v for k, v in graph.items() if k != "nodes"}, folder or "", title)
 
@@ -81,6 +90,8 @@ class Side:
             return frozenset()
         nodes = other.nodes
         self._alike = frozenset([name for name, node in self.nodes.items() if nodes.get(name) == node])
+        if apart := [n for n in self.linked if n in self._alike and self._meant(n) != other._meant(n)]:
+            self._alike -= frozenset(apart)
         self._twin = other
         return self._alike
 
@@ -94,11 +105,37 @@ class Side:
                 feeds[name] = known[name]
                 continue
             slots = feeds[name] = []
-            for port, feed in node.get("feeds", _NONE).items():
+            if "feeds" not in node:
+                continue
+            for port, feed in node["feeds"].items():
                 for text in (feed,) if isinstance(feed, str) else feed:
                     source, _, output = text.rpartition(".")
-                    slots.append(Slot(port, source, output))
+                    slots.append(tuple.__new__(Slot, (port, source, output)))  # half the time of a call of Slot
+        if self.linked:
+            self._add_read(feeds)
         return feeds
+
+    @functools.cached_property
+    def linked(self) -> list[str]:
+        """The nodes that have parameter links."""
+        return [name for name, node in self.nodes.items() if "links" in node]
+
+    @functools.cached_property
+    def names(self) -> NodeNames:
+        return NodeNames(self.nodes)
+
+    def _add_read(self, feeds: dict[str, list[Slot]]) -> None:
+        """Add what parameter links read, as links into ports that are called like ``= shadows``.
+
+        Values only: a parameter of a node further down may be read as well, and would close a circle.
+        """
+        for name in self.linked:
+            found = [
+                Slot(f"= {at.param}", at.node, at.rest)
+                for at in named(self.nodes[name], self.names)
+                if at.node != name and at.rest not in self.specs(at.node)
+            ]
+            feeds[name] = [*(slot for slot in feeds[name] if not slot.port.startswith("= ")), *dict.fromkeys(found)]
 
     @functools.cached_property
     def followers(self) -> dict[str, list[Slot]]:
@@ -112,9 +149,10 @@ class Side:
     @property
     def outputs(self) -> list[str]:
         """Return the nodes that a user is meant to look at: those named as outputs, else those nothing follows."""
-        named = [o if isinstance(o, str) else str(o["node"]) for o in self.rest.get("outputs", [])]
+        if named := self.rest.get("outputs"):
+            return [o if isinstance(o, str) else str(o["node"]) for o in named]
         followed = {slot.node for slots in self.feeds.values() for slot in slots}
-        return named or [n for n in self.nodes if n not in followed]
+        return [n for n in self.nodes if n not in followed]
 
     def document(self) -> Document:
         return {**self.rest, "nodes": list(self.nodes.values())}
@@ -126,6 +164,39 @@ class Side:
 
     # -- parameters -------------------------------------------------------------------------------
 
+    def own(self, node: str) -> tuple[Any, ...]:
+        """Return what a node does by itself, whatever feeds it."""
+        if node in self._alike and self._twin is not None:
+            return self._twin.own(node)
+        found = self._own.get(node)
+        if found is None:
+            told = self.nodes[node]
+            region = tuple(told["region"]) if "region" in told else None
+            found = told["process"], told["version"], self.settings(node, content=True), region
+            if "links" in told:
+                found = *found, self._links(node)
+            self._own[node] = found
+        return found
+
+    def _meant(self, node: str) -> list[Any]:
+        """Return what the names in the links of a node stand for."""
+        return [*named(self.nodes[node], self.names), *self._variables(node)]
+
+    def _variables(self, node: str) -> list[Any]:
+        """Return the variables of the graph that the live links of a node read, with their values."""
+        read = [p[1] for link in live(self.nodes[node]).values() for p in paths(link) if p[0] == "project" and p[1:]]
+        return [(name, frozen(self.rest.get("variables", _NONE).get(name))) for name in read]
+
+    def _links(self, node: str) -> tuple[Any, ...]:
+        """Return what the live links of a node say, whatever the nodes that they read are called."""
+        told = self.nodes[node]
+        shapes = []
+        for param, link in live(told).items():
+            read = [at.node for at in named_in(param, texts(link), self.names)]
+            made = renamed(link, self.names, lambda name, read=read: f"node_{read.index(name)}")  # type: ignore[misc]
+            shapes.append((param, *((k, frozen(v)) for k, v in sorted(made.items()) if k not in ("deadband", "mode"))))
+        return (*shapes, *self._variables(node))
+
     def specs(self, node: str) -> Specs:
         """Return the declared parameters of a node's process; none where it is not installed."""
         process = self.nodes[node]["process"]
@@ -135,12 +206,18 @@ class Side:
             except UnknownProcessError:
                 self._declared[process] = {}
             found = self._declared[process]
-            self._defaults[process] = {n: frozen(s.default) for n, s in found.items() if not s.required}
+            defaults = self._defaults[process] = {n: frozen(s.default) for n, s in found.items() if not s.required}
+            self._simple[process] = {
+                n: default for n, default in defaults.items() if found[n].identity and found[n].file != "input"
+            }
         return self._declared[process]
 
     def value(self, node: str, param: str) -> Any:
         """Return a parameter as it takes effect: what was set, else the default; None where neither is known."""
-        params = self.nodes[node].get("params", {})
+        told = self.nodes[node]
+        if "links" in told and param in (links := live(told)):
+            return text_of(links[param])
+        params = told.get("params", {})
         if param in params:
             return params[param]
         spec = self.specs(node).get(param)
@@ -164,10 +241,19 @@ class Side:
         params = self.nodes[node].get("params")
         if not params:
             return ()
+        if "links" in self.nodes[node]:
+            links = live(self.nodes[node])
+            params = {k: v for k, v in params.items() if k not in links}
         found = []
         specs = self.specs(node)
-        defaults = self._defaults[self.nodes[node]["process"]]
+        process = self.nodes[node]["process"]
+        defaults, simple = self._defaults[process], self._simple[process]
         for name, value in params.items():
+            if name in simple and type(value) in _PLAIN:
+                # Most parameters are like this.
+                if value != simple[name]:
+                    found.append((name, value))
+                continue
             spec = specs.get(name)
             if spec is not None and spec.file == "input":
                 value = self.effect(node, name)

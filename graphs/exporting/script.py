@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import dataclasses
 import keyword
 import os
 from collections.abc import Iterable, Mapping
@@ -11,15 +12,16 @@ from typing import Any
 
 from ...engine.errors import EngineError, GraphError, UnknownProcessError
 from ...engine.graph import MASK, Feeds, Link, Node, NodeSpec
+from ...engine.links.parameter import ParameterLink, Taken
 from ...engine.process import Process
 from ..document import Graph
 
 _WIDE = 110
-_TAKEN = {"g", "ll", "Path", "Input", "Setting", "Link", "NodeSpec", "build"}
+_TAKEN = {"g", "ll", "Path", "Input", "Setting", "Link", "NodeSpec", "ParameterLink", "Taken", "build"}
 # Words of Graph.add that are no parameters.
 _OF_ADD = {"name", MASK, "region", "self"}
-_FIELDS = {"format", "version", "doc", "packs", "inputs", "settings", "nodes", "outputs", "layout"}
-_NODE_FIELDS = {"name", "process", "version", "note", "tags", "params", "feeds", "region"}
+_FIELDS = {"format", "version", "doc", "packs", "inputs", "settings", "variables", "nodes", "outputs", "layout"}
+_NODE_FIELDS = {"name", "process", "version", "note", "tags", "params", "links", "feeds", "region"}
 
 
 def to_script(graph: Graph, folder: str | os.PathLike[str] | None = None) -> str:
@@ -44,7 +46,7 @@ def to_script(graph: Graph, folder: str | os.PathLike[str] | None = None) -> str
     _check_fields(document)
     writer = _Writer(graph)
     lines = [writer.node(name) for name in graph.order()]
-    extras = [*_inputs(graph), *_settings(graph), *_rest(graph)]
+    extras = [*_inputs(graph), *_settings(graph), *_links(graph), *_rest(graph)]
     whole = "\n".join([*lines, *extras])
     found_from = _folder(graph, folder)
     return "\n".join(
@@ -180,6 +182,24 @@ def _settings(graph: Graph) -> list[str]:
     return found
 
 
+def _links(graph: Graph) -> list[str]:
+    """Return what parameters follow, and the variables that expressions read."""
+    found = []
+    for (node, param), link in sorted(graph.parameter_links.items()):
+        words = _set_fields(link)
+        if link.taken is not None:
+            words["taken"] = f"Taken({', '.join(f'{k}={v}' for k, v in _set_fields(link.taken).items())})"
+        line = f"    g.parameter_links[{_literal(node)}, {_literal(param)}] = "
+        found.append(line + _call("ParameterLink", [], words, len(line)))
+    return found + ([f"    g.variables = {_literal(dict(graph.variables))}"] if graph.variables else [])
+
+
+def _set_fields(of: ParameterLink | Taken) -> dict[str, str]:
+    """Return the fields of a link that are not at their default, as literals."""
+    fields = [f for f in dataclasses.fields(of) if f.name != "taken"]
+    return {f.name: _literal(value) for f in fields if (value := getattr(of, f.name)) != f.default}
+
+
 def _rest(graph: Graph) -> list[str]:
     outputs = [f"    g.outputs = {_literal(graph.outputs)}"] if graph.outputs else []
     places = "".join(f"\n        {_literal(name)}: {place!r}," for name, place in graph.layout.items())
@@ -222,6 +242,8 @@ def _imports(whole: str, folder: list[str]) -> list[str]:
     lines.append("import lerarlink as ll")
     engine = [n for n in ("Link", "NodeSpec") if f"{n}(" in whole]
     lines += [f"from lerarlink.engine.graph import {', '.join(engine)}"] if engine else []
+    links = [n for n in ("ParameterLink", "Taken") if f"{n}(" in whole]
+    lines += [f"from lerarlink.engine.links.parameter import {', '.join(links)}"] if links else []
     lines += ["from lerarlink.engine.region import Box"] if "Box(" in whole else []
     graphs = [n for n in ("Input", "NamedOutput", "Pack", "Setting") if f"= {n}(" in whole]
     lines += [f"from lerarlink.graphs.document import {', '.join(graphs)}"] if graphs else []

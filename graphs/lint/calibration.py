@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from ...engine.errors import unresolved
 from ...engine.graph import Graph
 from ..preprocess import links
 from ..preprocess.differences import differences
@@ -75,7 +76,7 @@ def unmatched(graph: Graph, records: Mapping[str, FrameRecord], rules: Rules) ->
         # A dark holds the bias, and flats are served by a bias as well: one thing would be missing, not two.
         other = {"bias": "dark", "darkflat": "bias"}.get(link.role)
         if node in calibrated and other not in calibrated[node]:
-            message = f"Process Error: Lerar Link unresolved: node '{node}' ({link.target.title}): {link.miss}"
+            message = unresolved(f"node '{node}' ({link.target.title})", link.miss)
             yield Finding(code="C06", node=node, item=link.role, message=message, cure=link.cure.removeprefix("cure: "))
 
 

@@ -24,7 +24,7 @@ CODES: dict[str, Kind] = {
     "G06": Kind("error", "a process refuses its parameters"),
     "G07": Kind("error", "an input of the graph is not given"),
     "G08": Kind("error", "a mask or region where there is nothing to blend"),
-    "G09": Kind("error", "a parameter link that is not followed"),
+    "G09": Kind("error", "a parameter link that cannot be followed (Lerar Link unresolved)"),
     "S01": Kind("error", "linear data wanted and stretched data given, or the other way round"),
     "S02": Kind("warning", "stretched by channel after the colour was calibrated"),
     "S03": Kind("warning", "stretched automatically although it is stretched already"),
@@ -41,6 +41,7 @@ CODES: dict[str, Kind] = {
     "W04": Kind("warning", "a parameter far outside its usual range"),
     "W05": Kind("warning", "made for an older version of the process"),
     "W06": Kind("warning", "another version of a pack is installed"),
+    "W07": Kind("warning", "a frozen parameter whose measurement would not be the same today"),
 }
 """Every code: G the graph itself, S states, C calibration, W the whole."""
 

@@ -23,7 +23,7 @@ class View:
     feeds
         The links into each node, by port.
     followers
-        The nodes that each node feeds.
+        The nodes that each node feeds, or whose parameters it tunes.
     """
 
     graph: Graph
@@ -34,7 +34,7 @@ class View:
     @classmethod
     def of(cls, graph: Graph) -> View:
         feeds = {name: graph.feeds(name) for name in graph}
-        return cls(graph, walk.processes(graph), feeds, walk.inverted(walk.sources(graph)))
+        return cls(graph, walk.processes(graph), feeds, walk.inverted(walk.sources_and_read(graph)))
 
     def id(self, node: str) -> str:
         """Return the id of a node's process."""

@@ -1,4 +1,4 @@
-"""Nodes nobody needs, parameters nobody chooses, versions that moved on."""
+"""Nodes nobody needs, parameters nobody chooses, versions that moved on, frozen values that are out of date."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ from collections.abc import Iterator
 from typing import Any
 
 from ...engine.params import Spec
-from .. import packs
+from .. import packs, walk
 from ..document import Graph as DocumentGraph
+from ..freezing import stale
 from .findings import Finding
 from .view import View
 
 
 def findings(view: View) -> Iterator[Finding]:
-    """Yield W01 and W04 to W06."""
+    """Yield W01 and W04 to W07."""
     yield from _unused(view)
+    yield from _stale(view)
     for node in view.processes:
         yield from _unusual(view, node)
         yield from _older(view, node)
@@ -51,7 +53,22 @@ def _all_upstream(view: View, nodes: set[str]) -> set[str]:
                 if link.node not in found:
                     found.add(link.node)
                     todo.append(link.node)
+        new = [n for n in walk.read_by(view.graph, node) if n not in found] if view.graph.parameter_links else []
+        found.update(new)
+        todo += new
     return found
+
+
+def _stale(view: View) -> Iterator[Finding]:
+    """Yield W07: frozen links that were taken through a graph that said something else, or that name what is gone."""
+    graph = view.graph
+    for (node, param), link in sorted(graph.parameter_links.items()):
+        if link.mode != "frozen" or node not in graph or not isinstance(graph, DocumentGraph):
+            continue
+        why = stale(graph, node, param)
+        if why:
+            message = f"node '{node}': {param} is frozen, '= {link.expr}': {why}"
+            yield Finding(code="W07", node=node, item=param, message=message, cure="freeze it again, or thaw it")
 
 
 def _unusual(view: View, node: str) -> Iterator[Finding]:

@@ -159,13 +159,19 @@ class Builder:
             # Of the frames as they were taken: interpolation makes noise look less.
             measures = self.measures(ready[stack.name])
             found["weights"] = self.weighed(stack, measures) if self.options.weights == "formula" else measures
-        if self.options.normalization == "local" and stack.count > 1:
+        if self.local(stack):
             found |= {
                 "normalized": self.normalized(stack, aligned[stack.name]),
                 "normalization": "local_normalization",
                 "rejection_normalization": "local_rejection_normalization",
             }
         return found
+
+    def local(self, stack: Stack) -> bool:
+        """Return whether levels are to be made alike place by place."""
+        if self.options.normalization == "auto":
+            return self.options.register and stack.count >= _LOCAL
+        return self.options.normalization == "local" and stack.count > 1
 
     def measures(self, images: Sequence[Node]) -> list[Node]:
         """Return the figures of frames, a node for each group of them."""
@@ -184,13 +190,13 @@ class Builder:
 
     def normalized(self, stack: Stack, images: list[Node]) -> list[Node]:
         """Return *images* brought to the levels of the best of them, place by place; scales come from their stars."""
-        stars = [self.graph.add("DetectStars", name=f"stars-{n.name}", image=n) for n in images]
+        stars = [n.output("stars") for n in images]
         choice = self.graph.add("ChooseReference", name=f"choose-levels-{stack.name}", stars=stars)
         reference = self.graph.add("ReferenceFrame", name=f"levels-{stack.name}", images=images, choice=choice)
         return [
             self.graph.add(
                 "LocalNormalization", name=f"normalized-{tail(n.name)}", image=n, reference=reference, stars=s,
-                reference_stars=choice.output("chosen"), truncate=False,
+                reference_stars=choice.output("chosen"), truncate=False, low_clipping_level=-1.0, on_failure="no_scale",
             )
             for n, s in zip(images, stars, strict=True)
         ]  # fmt: skip
@@ -222,6 +228,9 @@ class Builder:
 
 # In luminance, or else green, stars are sharpest and most.
 _REFERENCES = ("L", "G", "R", "B", "Ha")
+
+# With fewer lights there is little rejection that differing levels could mislead.
+_LOCAL = 3
 
 _BY_MEASURES = ("psf", "psf_snr", "formula")
 

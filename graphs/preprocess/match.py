@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ...engine.errors import unresolved
 from . import names
 from .differences import Difference, differences, matching_keywords, unknown
 from .group import ROLES, Group, Rules, celsius, colour, groups_of, nights_apart, seconds
@@ -58,7 +59,7 @@ class FrameLink:
 
     def __str__(self) -> str:
         if self.status == "unresolved":
-            return f"Process Error: Lerar Link unresolved: {self.target.title}: {self.miss}; {self.cure}"
+            return unresolved(self.target.title, self.miss, cure=self.cure)
         if self.source is None:
             return f"{self.target.title}: {ROLES[self.role]} {self.reason}"
         return f"{self.target.title}: {ROLES[self.role]} is {self.source.title}, by {self.reason}"

@@ -15,7 +15,7 @@ REJECTIONS = (
     "averaged_sigma_clip", "linear_fit", "esd", "rcr", "ccd_clip",
 )  # fmt: skip
 DEBAYERS = ("vng", "bilinear", "superpixel")
-NORMALIZATIONS = ("global", "local")
+NORMALIZATIONS = ("auto", "global", "local")
 WEIGHT_MODES = {
     "noise": "snr_estimate",
     "psf": "psf_signal_weight",
@@ -52,7 +52,7 @@ class Options:
         For weights ``formula`` and ``keyword``.
     normalization
         Levels of lights are made alike as a whole (global), or place by place (local), which also takes gradients
-        that change in the course of a night.
+        that change in the course of a night; auto is local where three or more lights are registered.
     measures
         Measure each light, and what is rejected of it, for the report. Without it only what the masters themselves
         need is measured.
@@ -72,7 +72,7 @@ class Options:
     weights: str = "noise"
     weighting: str = ""
     weight_keyword: str = ""
-    normalization: str = "global"
+    normalization: str = "auto"
     measures: bool = True
     keep: tuple[Keep, ...] = ()
     combine: Combine = "none"

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ...engine.api import Again, Frame, Known, Port, Process, Summaries, Tile
+from ...engine.api import Again, Known, Port, Process, Summaries, Tile
+from ._average_deviation import between, deviations
 
 _SUMMARIES = Summaries(mad=False)
 # Parts of the range of the frame.
@@ -29,10 +30,15 @@ class AverageDeviation(Process, id="calibration.average_deviation"):
 
     def measure(self, known: Known, image: Tile) -> Any:
         frame = known.of("image")
-        counted = _counted(image[: frame.nominal], frame)
+        end = _END * (frame.hi - frame.lo)
         if known.state is None or "median" not in known.state:
+            counted = np.empty((frame.nominal, *image.shape[1:]), np.float32)
+            for plane, out in zip(image, counted, strict=False):
+                between(plane, frame.lo, end, frame.hi - end, out)
             return _SUMMARIES.measure(counted, known.state, known.box)
-        return {"sums": _sums(counted, known.state["median"], _FARTHEST * (frame.hi - frame.lo))}
+        farthest = _FARTHEST * (frame.hi - frame.lo)
+        told = zip(image, known.state["median"], strict=False)
+        return {"sums": np.array([deviations(p, frame.lo, end, frame.hi - end, m, farthest) for p, m in told])}
 
     def merge(self, a: Any, b: Any) -> Any:
         return {"sums": a["sums"] + b["sums"]} if "sums" in a else _SUMMARIES.merge(a, b)
@@ -48,20 +54,3 @@ class AverageDeviation(Process, id="calibration.average_deviation"):
         found = _SUMMARIES.finish(partial, known.state)
         return found if isinstance(found, Again) else Again({"median": [s.median for s in found]})
 
-
-def _counted(tile: Tile, frame: Frame) -> Tile:
-    """Return a copy of *tile* with samples at either end of the range missing."""
-    end = _END * (frame.hi - frame.lo)
-    kept = tile.copy()
-    kept[(np.abs(tile - np.float64(frame.lo)) <= end) | (tile >= frame.hi - end)] = np.nan
-    return kept
-
-
-def _sums(tile: Tile, medians: list[float], farthest: float) -> Any:
-    """Return for each channel the sum of absolute deviations, and how many there are."""
-    sums = np.zeros((len(medians), 2))
-    for c, median in enumerate(medians):
-        d = np.abs(tile[c] - np.float64(median))
-        d = d[d <= farthest]
-        sums[c] = d.sum(), d.size
-    return sums

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from ...engine.api import Box, Frame, Known, ParameterError, Port, Process, Tile, carry, param, shifting
+from ...engine.api import (
+    AffineGrid,
+    Box,
+    Frame,
+    GridMap,
+    Known,
+    ParameterError,
+    Port,
+    Process,
+    Tile,
+    carry,
+    param,
+    shifting,
+)
 from ._grid import moved_cell
 
 
@@ -54,6 +67,10 @@ class Crop(Process, id="geometry.crop", version=1):
         cfa = moved_cell(source.cfa, lambda y, x: (y + part.y0, x + part.x0))
         moved = carry(source, shifting(-part.x0, -part.y0))
         return moved.with_(width=part.width, height=part.height, cfa=cfa)
+
+    def grid_map(self, port: str, at: int, known: Known) -> GridMap:
+        part = self.kept(known.of("image"))
+        return AffineGrid(shifting(-part.x0, -part.y0))
 
     def needs(self, box: Box, port: str, known: Known) -> Box:
         part = self.kept(known.of("image"))

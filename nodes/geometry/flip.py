@@ -6,7 +6,20 @@ from typing import Literal
 
 import numpy as np
 
-from ...engine.api import Box, Frame, Known, Port, Process, Tile, carry, mirrored_columns, mirrored_rows, param
+from ...engine.api import (
+    AffineGrid,
+    Box,
+    Frame,
+    GridMap,
+    Known,
+    Port,
+    Process,
+    Tile,
+    carry,
+    mirrored_columns,
+    mirrored_rows,
+    param,
+)
 from ._grid import moved_cell
 
 
@@ -34,6 +47,11 @@ class Flip(Process, id="geometry.flip", version=1):
         last = source.height - 1
         cfa = moved_cell(source.cfa, lambda y, x: (last - y, x))
         return carry(source, mirrored_rows(source.height)).with_(cfa=cfa)
+
+    def grid_map(self, port: str, at: int, known: Known) -> GridMap:
+        source = known.of("image")
+        horizontal = self.axis == "horizontal"
+        return AffineGrid(mirrored_columns(source.width) if horizontal else mirrored_rows(source.height))
 
     def needs(self, box: Box, port: str, known: Known) -> Box:
         source = known.of("image")

@@ -7,7 +7,21 @@ from typing import Any, Literal
 import numba
 import numpy as np
 
-from ...engine.api import Box, Frame, Known, ParameterError, Port, Process, Tile, carry, param, scaling
+from ...engine.api import (
+    AffineGrid,
+    Box,
+    Frame,
+    GridMap,
+    Known,
+    ParameterError,
+    Port,
+    Process,
+    SameGrid,
+    Tile,
+    carry,
+    param,
+    scaling,
+)
 from ._grid import refuse_mosaic
 
 MODES = ("average", "median", "maximum", "minimum")
@@ -45,6 +59,13 @@ class IntegerResample(Process, id="geometry.integer_resample", version=1):
                 f"{source.width} x {source.height} pixels"
             )
         return carry(source, scaling(1 / n, 1 / n)).with_(width=source.width // n, height=source.height // n)
+
+    def grid_map(self, port: str, at: int, known: Known) -> GridMap:
+        n = abs(self.zoom_factor)
+        if n <= 1:
+            return SameGrid()
+        factor = float(n) if self.zoom_factor > 0 else 1.0 / n
+        return AffineGrid(scaling(factor, factor))
 
     def needs(self, box: Box, port: str, known: Known) -> Box:
         n = abs(self.zoom_factor)

@@ -5,7 +5,20 @@ from __future__ import annotations
 import math
 from typing import Literal, NamedTuple, get_args
 
-from ...engine.api import Box, Frame, Known, ParameterError, Port, Process, Tile, carry, param, scaling
+from ...engine.api import (
+    AffineGrid,
+    Box,
+    Frame,
+    GridMap,
+    Known,
+    ParameterError,
+    Port,
+    Process,
+    Tile,
+    carry,
+    param,
+    scaling,
+)
 from . import _interpolation as ip
 from ._grid import refuse_mosaic
 
@@ -108,6 +121,11 @@ class Resample(Process, id="geometry.resample", version=1):
         width, height = self.size(source)
         moved = carry(source, scaling(width / source.width, height / source.height))
         return moved.with_(width=width, height=height)
+
+    def grid_map(self, port: str, at: int, known: Known) -> GridMap:
+        source = known.of("image")
+        width, height = self.size(source)
+        return AffineGrid(scaling(width / source.width, height / source.height))
 
     def method(self, source: Frame) -> str:
         """Return the interpolation in use: what ``auto`` stands for on this image."""

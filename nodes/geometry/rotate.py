@@ -7,8 +7,11 @@ from typing import Literal
 import numpy as np
 
 from ...engine.api import (
+    Affine,
+    AffineGrid,
     Box,
     Frame,
+    GridMap,
     Known,
     Port,
     Process,
@@ -47,16 +50,24 @@ class Rotate(Process, id="geometry.rotate", version=1):
         source = known.of("image")
         w, h, turns = source.width, source.height, self.turns(source)
         if turns == 1:
-            move = transposing().then(mirrored_rows(w))
             cfa = moved_cell(source.cfa, lambda y, x: (x, w - 1 - y))
         elif turns == 2:
-            move = mirrored_columns(w).then(mirrored_rows(h))
             cfa = moved_cell(source.cfa, lambda y, x: (h - 1 - y, w - 1 - x))
         else:
-            move = transposing().then(mirrored_columns(h))
             cfa = moved_cell(source.cfa, lambda y, x: (h - 1 - x, y))
         size = {"width": w, "height": h} if turns == 2 else {"width": h, "height": w}
-        return carry(source, move).with_(cfa=cfa, **size)
+        return carry(source, self._move(source)).with_(cfa=cfa, **size)
+
+    def _move(self, source: Frame) -> Affine:
+        w, h, turns = source.width, source.height, self.turns(source)
+        if turns == 1:
+            return transposing().then(mirrored_rows(w))
+        if turns == 2:
+            return mirrored_columns(w).then(mirrored_rows(h))
+        return transposing().then(mirrored_columns(h))
+
+    def grid_map(self, port: str, at: int, known: Known) -> GridMap:
+        return AffineGrid(self._move(known.of("image")))
 
     def needs(self, box: Box, port: str, known: Known) -> Box:
         source = known.of("image")

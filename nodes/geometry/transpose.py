@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...engine.api import Box, Frame, Known, Port, Process, Tile, carry, transposing
+from ...engine.api import AffineGrid, Box, Frame, GridMap, Known, Port, Process, Tile, carry, transposing
 from ._grid import moved_cell
 
 
@@ -22,6 +22,9 @@ class Transpose(Process, id="geometry.transpose", version=1):
         source = known.of("image")
         cfa = moved_cell(source.cfa, lambda y, x: (x, y))
         return carry(source, transposing()).with_(width=source.height, height=source.width, cfa=cfa)
+
+    def grid_map(self, port: str, at: int, known: Known) -> GridMap:
+        return AffineGrid(transposing())
 
     def needs(self, box: Box, port: str, known: Known) -> Box:
         return Box(box.x0, box.y0, box.x1, box.y1)

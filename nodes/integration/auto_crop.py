@@ -7,7 +7,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...engine.api import Again, Box, Frame, Known, ParameterError, Port, Process, Tile, carry, param, shifting
+from ...engine.api import (
+    AffineGrid,
+    Again,
+    Box,
+    Frame,
+    GridMap,
+    Known,
+    ParameterError,
+    Port,
+    Process,
+    Tile,
+    carry,
+    param,
+    shifting,
+)
 
 _NOTHING = Box(0, 0, 0, 0)
 Rows = npt.NDArray[np.int64]
@@ -63,6 +77,12 @@ class AutoCrop(Process, id="integration.auto_crop", version=2):
             return image
         kept = self._kept(known)
         return carry(image, shifting(-kept.x0, -kept.y0)).with_(width=kept.width, height=kept.height)
+
+    def grid_map(self, port: str, at: int, known: Known) -> GridMap | None:
+        if known.measured is None:
+            return None
+        kept = self._kept(known)
+        return AffineGrid(shifting(-kept.x0, -kept.y0))
 
     def _kept(self, known: Known) -> Box:
         image, told = known.of("image"), known.measured

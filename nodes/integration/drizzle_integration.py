@@ -9,7 +9,20 @@ from typing import Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from ...engine.api import Box, Frame, Known, ParameterError, Port, Process, Tile, carry, param, scaling
+from ...engine.api import (
+    AffineGrid,
+    Box,
+    Frame,
+    GridMap,
+    Known,
+    ParameterError,
+    Port,
+    Process,
+    Tile,
+    carry,
+    param,
+    scaling,
+)
 from ._drizzle import Floats, corners, drizzle, drop_points, reached
 from ._drizzle_rejection import on_grid, without_rejected
 
@@ -87,6 +100,12 @@ class DrizzleIntegration(Process, id="integration.drizzle_integration"):
             channels=3 if first.cfa else first.nominal, color="rgb" if first.cfa else first.color,
         )  # fmt: skip
         return made if known.port != "weight" else made.with_(bounds=(0.0, 1.0), unit="")
+
+    def grid_map(self, port: str, at: int, known: Known) -> GridMap | None:
+        if port != "reference":  # the frames lie on it by their transforms, each as a cloud of drops
+            return None
+        reference = known.of("reference")
+        return AffineGrid(scaling(known.frame.width / reference.width, known.frame.height / reference.height))
 
     def _check_values(self, known: Known, frames: tuple[Frame, ...]) -> None:
         transforms, plan = known.values.get("transforms", ()), known.values.get("plan")

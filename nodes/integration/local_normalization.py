@@ -13,7 +13,7 @@ from . import _local_model as model
 from ._local_cells import Cells, Floats
 
 ScaleMethod = Literal["auto", "psf_signal", "structures"]
-OnFailure = Literal["error", "missing"]
+OnFailure = Literal["error", "missing", "no_scale"]
 _NOTHING = Box(0, 0, 0, 0)
 _FEWEST_STARS = 8
 
@@ -45,6 +45,8 @@ class LocalNormalization(Process, id="integration.local_normalization", version=
     out of the sky by five sigma in both images: the median over cells of the ratio of its light above the sky.
     Link star lists where frames are differently sharp: ``structures`` loses wings below five sigma, more of them in
     the softer frame, and is 0.6 to 3 % too large at 1.2 times the FWHM where stars are 0.2 to 0.6 %.
+
+    Where neither tells, on_failure ``no_scale`` takes offsets alone; the model then says why.
 
     Missing samples stay missing. Samples at black exactly are holes and stay at black. The bounds are those of
     the reference; with `truncate`, noise below its black is cut off, which a reference with an empty sky does
@@ -89,7 +91,8 @@ class LocalNormalization(Process, id="integration.local_normalization", version=
         default=False, doc="leave out what stands out in the reference and not in the image"
     )
     low_clipping_level: float = param(
-        default=4.5e-5, low=0.0, high=1.0, doc="lower samples tell nothing, in the normalised range"
+        default=4.5e-5, low=-1.0, high=1.0,
+        doc="lower samples tell nothing, in the normalised range; negative where a dark sky lies about 0",
     )
     high_clipping_level: float = param(
         default=0.85, low=0.0, high=1.0, doc="higher samples tell nothing, in the normalised range"
@@ -107,7 +110,8 @@ class LocalNormalization(Process, id="integration.local_normalization", version=
         default=40.0, low=0.0, high=1000.0, doc="stars with less signal to noise do not tell the scale"
     )
     on_failure: OnFailure = param(
-        default="error", choices=get_args(OnFailure), doc="what becomes of an image whose scale cannot be told"
+        default="error", choices=get_args(OnFailure),
+        doc="what becomes of an image whose scale cannot be told: an error, missing samples, or offsets only",
     )
 
     def check(self) -> None:
@@ -222,12 +226,15 @@ class LocalNormalization(Process, id="integration.local_normalization", version=
         if not all(c.any() for c in common):
             return self._failed("image and reference have no part in common")
         scales, source, pairs = self._scales(told, sky, known)
-        if not pairs or min(scales) <= 0.0:
-            return self._failed(f"{_TELLS[source]} in both images; no_scale=True does without")
+        why = "" if pairs and min(scales) > 0.0 else f"{_TELLS[source]} in both images"
+        if why and self.on_failure != "no_scale":
+            return self._failed(f"{why}; no_scale=True does without")
+        if why:
+            scales, source, pairs = self._unscaled(len(told), known)
         offsets = [self._offset(t, c, s) for t, c, s in zip(told, common, scales, strict=True)]
         grids = np.stack([o.grid for o in offsets])
         return {
-            "kind": "global" if self.global_location_normalization else "local", "why": "",
+            "kind": "global" if self.global_location_normalization else "local", "why": why,
             "scale": scales, "scale_from": source, "pairs": pairs,
             "offset": grids, "coefficients": np.stack([model.spline(g) for g in grids]),
             "cell": list(self._cells(known).step),
@@ -238,9 +245,7 @@ class LocalNormalization(Process, id="integration.local_normalization", version=
     def _scales(self, told: Floats, sky: Floats, known: Known) -> tuple[list[float], str, int]:
         """Return A1 of each channel, where it comes from, and how many stars or cells told it; 0: too few."""
         if self.no_scale:
-            image, reference = known.of("image"), known.of("reference")
-            spans = (reference.hi - reference.lo) / (image.hi - image.lo)
-            return [spans] * len(told), "no_scale", 1
+            return self._unscaled(len(told), known)
         if "stars" in known.values and self.scale_evaluation_method != "structures":
             ratios = model.star_ratios(known.values["stars"], known.values["reference_stars"], self.psf_min_snr)
             enough = ratios.size >= _FEWEST_STARS
@@ -252,6 +257,10 @@ class LocalNormalization(Process, id="integration.local_normalization", version=
             for t, s in zip(told, sky, strict=True)
         ]
         return [f[0] for f in found], "structures", min(f[1] for f in found)
+
+    def _unscaled(self, channels: int, known: Known) -> tuple[list[float], str, int]:
+        image, reference = known.of("image"), known.of("reference")
+        return [(reference.hi - reference.lo) / (image.hi - image.lo)] * channels, "no_scale", 1
 
     def _offset(self, told: Floats, common: Any, scale: float) -> _Offset:
         image, reference = told[cells.IMAGE], told[cells.REFERENCE]

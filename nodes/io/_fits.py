@@ -211,16 +211,17 @@ class TiledReader:
         self._rows = max(1, min(int(height or 1), frame.height))
         self._lock = threading.Lock()
         self._opened: Any = None
-        self._chunks: OrderedDict[int, Tile] = OrderedDict()
+        self._chunks: OrderedDict[tuple[int | None, int], Tile] = OrderedDict()
 
-    def read(self, box: Box) -> Tile:
+    def read(self, box: Box, plane: int | None = None) -> Tile:
+        """Return the tile of *box*, of one *plane* only where that is given."""
         if self._rows == 1:
-            return self._decode(box.y0, box.y1)[:, :, box.x0 : box.x1].copy()
-        tile = np.empty((self.frame.channels, box.height, box.width), np.float32)
+            return self._decode(box.y0, box.y1, plane)[:, :, box.x0 : box.x1].copy()
+        tile = np.empty((self.frame.channels if plane is None else 1, box.height, box.width), np.float32)
         for k in range(box.y0 // self._rows, -(-box.y1 // self._rows)):
             top = k * self._rows
             y0, y1 = max(box.y0, top), min(box.y1, top + self._rows)
-            tile[:, y0 - box.y0 : y1 - box.y0] = self._chunk(k)[:, y0 - top : y1 - top, box.x0 : box.x1]
+            tile[:, y0 - box.y0 : y1 - box.y0] = self._chunk(plane, k)[:, y0 - top : y1 - top, box.x0 : box.x1]
         return tile
 
     def close(self) -> None:
@@ -233,22 +234,23 @@ class TiledReader:
     def __del__(self) -> None:
         self.close()
 
-    def _chunk(self, k: int) -> Tile:
+    def _chunk(self, plane: int | None, k: int) -> Tile:
         with self._lock:
-            if k in self._chunks:
-                self._chunks.move_to_end(k)
-                return self._chunks[k]
-        chunk = self._decode(k * self._rows, min((k + 1) * self._rows, self.frame.height))
+            if (plane, k) in self._chunks:
+                self._chunks.move_to_end((plane, k))
+                return self._chunks[plane, k]
+        chunk = self._decode(k * self._rows, min((k + 1) * self._rows, self.frame.height), plane)
         with self._lock:
-            self._chunks[k] = chunk
+            self._chunks[plane, k] = chunk
             while len(self._chunks) > self._KEPT:
                 self._chunks.popitem(last=False)
         return chunk
 
-    def _decode(self, y0: int, y1: int) -> Tile:
+    def _decode(self, y0: int, y1: int, plane: int | None) -> Tile:
         """Return full rows y0..y1-1 as physical values."""
         axes = self._hdu.axes
-        further: list[int | slice] = [slice(None) if n > 1 else 0 for n in reversed(axes[2:])]
+        planes = slice(None) if plane is None else slice(plane, plane + 1)
+        further: list[int | slice] = [planes if n > 1 else 0 for n in reversed(axes[2:])]
         index = (*further, slice(y0, y1), slice(None)) if len(axes) > 1 else (slice(None),)
         try:
             with self._lock:

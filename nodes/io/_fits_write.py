@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from ...engine.api import Box, Card, Frame, ParameterError, Provenance, Tile, Writer
+from ...engine.api import Box, Card, Frame, ParameterError, Provenance, Scalar, Tile, Writer
 from ._cards import BLOCK, format_card, header_bytes, is_any_wcs, is_structural
+from ._gzip_tiles import without_times
 from ._layout import RawWriter, mapped, publish, temporary_name
 from ._mosaic import flipped
 from ._provenance import history_cards, table_hdu
@@ -52,6 +53,8 @@ _KEYWORDS = {
     "start_time": "DATE-OBS",
     "mid_time": "DATE-AVG",
     "end_time": "DATE-END",
+    "time_scale": "TIMESYS",
+    "time_reference": "TREFPOS",
     "object": "OBJECT",
     "ra": "RA",
     "dec": "DEC",
@@ -160,10 +163,15 @@ def _with_words(frame: Frame, cards: list[Card]) -> list[Card]:
     replaced = {_KEYWORDS[name] for name in changed}
     kept = [c for c in cards if c[0] not in replaced]
     for name, value in changed.items():
-        # Frame types in the spelling of the capture programs: LIGHT, MASTER FLAT.
-        spelled = str(value).upper().replace("-", " ") if name == "type" else value
-        kept.append((_KEYWORDS[name], spelled, ""))
+        kept.append((_KEYWORDS[name], _spelled(name, value), ""))
     return kept
+
+
+def _spelled(name: str, value: Scalar) -> Scalar:
+    """Return a normalised word as FITS spells it; frame types as capture programs do: LIGHT, MASTER FLAT."""
+    if name in ("type", "time_scale"):
+        return str(value).upper().replace("-", " ")
+    return "BARYCENTER" if (name, value) == ("time_reference", "barycentric") else value
 
 
 def _mosaic_cards(frame: Frame) -> list[Card]:
@@ -244,6 +252,8 @@ class CompressedWriter:
             data = planes if spool.channels > 1 else planes[0]
             hdu = fits.CompImageHDU(data, header, name="IMAGE", **settings)
             fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(temporary)
+            if self.method == "gzip":
+                without_times(temporary)
         with temporary.open("ab") as out:
             out.write(self.tail)
 

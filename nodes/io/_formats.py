@@ -19,6 +19,7 @@ _XISF = ("_xisf", "open_xisf")
 _TIFF = ("_tiff", "open_tiff")
 _RASTER = ("_raster", "open_raster")
 _CAMERA = ("_camera", "open_camera_raw")
+_SER = ("_ser", "open_ser")
 
 # (where, bytes) that begin a file. Many camera raws begin as TIFF does, so they are told by extension first.
 _MAGIC: tuple[tuple[int, bytes, tuple[str, str]], ...] = (
@@ -26,6 +27,7 @@ _MAGIC: tuple[tuple[int, bytes, tuple[str, str]], ...] = (
     (0, b"\x1f\x8b", _FITS),
     (0, b"BZh", _FITS),
     (0, b"XISF0100", _XISF),
+    (0, b"LUCAM-RECORDER", _SER),
     (0, b"FUJIFILMCCD-RAW", _CAMERA),
     (4, b"ftypcrx", _CAMERA),
     (0, b"IIRO", _CAMERA),
@@ -79,6 +81,11 @@ def open_reader(path: Path, hdu: int | str | None = None) -> Reader:
     """
     opener: _Opener = _load(_format_of(path))
     return opener(path, hdu)
+
+
+def format_of(path: Path) -> str:
+    """Return the name of the module that reads *path*, such as ``_fits``."""
+    return _format_of(path)[0]
 
 
 def make_writer(path: Path, frame: Frame, options: WriteOptions) -> Writer:

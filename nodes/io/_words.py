@@ -54,8 +54,9 @@ def normalise(cards: Sequence[Card], file_name: str = "") -> tuple[tuple[str, Wo
     -------
     tuple of (name, Word)
         ``type`` is one of light, dark, flat, bias, darkflat, each also with ``master-`` before it. Times are
-        ISO 8601 in UTC, angles degrees, exposures seconds, temperatures Celsius, pixel sizes micrometres
-        including binning, focal lengths millimetres. A word that the header does not hold is left out.
+        ISO 8601 in UTC unless ``time_scale`` says otherwise, angles degrees, exposures seconds, temperatures
+        Celsius, pixel sizes micrometres including binning, focal lengths millimetres. A word that the header does
+        not hold is left out.
     """
     first: dict[str, tuple[Scalar, str]] = {}
     for keyword, value, comment in cards:
@@ -209,7 +210,7 @@ def _pixel_size(cards: Cards, words: Words, file_name: str) -> None:
 
 def _times(cards: Cards, words: Words, file_name: str) -> None:
     clock = next((cards[k][0] for k in ("TIME-OBS", "UT", "UTSTART", "UTC") if k in cards), None)
-    for keyword in ("DATE-OBS", "DATE_OBS", "DATE-BEG", "DATE-UTC"):
+    for keyword in ("DATE-BEG", "DATE-OBS", "DATE_OBS", "DATE-UTC"):
         value, comment = cards.get(keyword, (None, ""))
         if found := instant(value, clock):
             rule = f"from {keyword}"
@@ -222,10 +223,26 @@ def _times(cards: Cards, words: Words, file_name: str) -> None:
     for name, keyword in (("mid_time", "DATE-AVG"), ("end_time", "DATE-END"), ("local_time", "DATE-LOC")):
         if found := instant(cards.get(keyword, (None, ""))[0]):
             words[name] = Word(found, f"from {keyword}")
+    middle = number(cards.get("MJD-AVG", (None, ""))[0])
+    if "mid_time" not in words and middle is not None and 10000 < middle < 100000:
+        moment = dt.datetime(1858, 11, 17) + dt.timedelta(days=middle)
+        words["mid_time"] = Word(moment.isoformat(), "from MJD-AVG, days")
+    _time_scale(cards, words)
+
+
+def _time_scale(cards: Cards, words: Words) -> None:
+    """What clock the times are of and where it stands, where that is not UTC at the telescope."""
+    system = (text(cards.get("TIMESYS", (None, ""))[0]) or "UTC").partition("(")[0].strip().lower()
+    if system not in ("utc", "local"):
+        words["time_scale"] = Word({"tdt": "tt", "et": "tt", "iat": "tai"}.get(system, system), "from TIMESYS")
+    for keyword in ("TREFPOS", "TIMEREF"):
+        place = (text(cards.get(keyword, (None, ""))[0]) or "").upper()
+        if place.startswith(("BARYC", "SOLARSYS")):
+            words["time_reference"] = Word("barycentric", f"from {keyword}")
 
 
 def _julian_start(cards: Cards, words: Words) -> None:
-    for keyword, zero in (("MJD-OBS", 0.0), ("MJD_OBS", 0.0), ("EXPSTART", 0.0), ("JD", 2400000.5)):
+    for keyword, zero in (("MJD-BEG", 0.0), ("MJD-OBS", 0.0), ("MJD_OBS", 0.0), ("EXPSTART", 0.0), ("JD", 2400000.5)):
         days = number(cards.get(keyword, (None, ""))[0])
         if days is None:
             continue
@@ -243,7 +260,7 @@ def _julian_start(cards: Cards, words: Words) -> None:
 def _position(cards: Cards, words: Words, file_name: str) -> None:
     """Degrees of the first pair that is neither missing nor 0, 0 (which programs write for "unknown")."""
     who = f"{words['program'].value if 'program' in words else ''} {cards.get('INSTRUME', ('', ''))[0]}".lower()
-    for ra_word, dec_word in (("RA", "DEC"), ("RA_D", "DEC_D"), ("OBJCTRA", "OBJCTDEC")):
+    for ra_word, dec_word in (("RA", "DEC"), ("RA_D", "DEC_D"), ("OBJCTRA", "OBJCTDEC"), ("RA_OBJ", "DEC_OBJ")):
         ra, dec = angle(cards.get(ra_word, (None, ""))[0]), angle(cards.get(dec_word, (None, ""))[0])
         if ra is None or dec is None or (ra[0] == 0 and dec[0] == 0):
             continue

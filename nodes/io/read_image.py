@@ -53,7 +53,7 @@ class ReadImage(Process, id="io.read_image", version=1):
             frame = frame.with_(state=self.state)
         bounds = self.bounds or frame.bounds
         if bounds is None and known.measured is not None:
-            bounds = _bounds_of(known.measured)
+            bounds = bounds_of(known.measured)
         return frame.with_(bounds=bounds)
 
     def measures(self, known: Known) -> bool:
@@ -89,7 +89,7 @@ class ReadImage(Process, id="io.read_image", version=1):
         return _READERS.get(Path(self.path), self.hdu)
 
 
-def _bounds_of(measured: list[float]) -> tuple[float, float]:
+def bounds_of(measured: list[float]) -> tuple[float, float]:
     """Return black and white of a float image by its least and greatest sample (none: all are missing)."""
     if not measured:
         return 0.0, 1.0

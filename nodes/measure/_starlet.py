@@ -82,13 +82,15 @@ def smoother(c: Any, step: Any) -> Any:
 
 
 def fill(
-    plane: Plane, layers: int, low: float, high: float, noise: npt.NDArray[np.float64], first: npt.NDArray[np.float64]
-) -> None:
+    plane: Plane, layers: int, low: float, high: float, noise: npt.NDArray[np.float64],
+    first: npt.NDArray[np.float64], chosen: npt.NDArray[np.bool_] | None = None,
+) -> None:  # fmt: skip
     """Add the samples of *plane*, less its halo, to the bins.
 
     *noise*: count, sum and sum of squares of (sample - residual), by the least sigma with which every layer's
     coefficient is within three sigma; *first*: count, sum, sum of squares of the first layer's coefficients,
-    by their absolute values. Only samples strictly between *low* and *high* are counted.
+    by their absolute values. Only samples strictly between *low* and *high* are counted, and of these where *chosen*
+    (of the plane less its halo) says so.
     """
     whole, left_out = bridged(plane)
     h = halo(layers)
@@ -105,6 +107,8 @@ def fill(
     counted = (core > low) & (core < high)
     if left_out is not None:
         counted &= ~left_out[h : h + len(limit)]
+    if chosen is not None:
+        counted &= chosen
     _fill(core, c, w1, limit, limit.view(np.uint32), np.abs(w1).view(np.uint32), counted, noise, first)
 
 

@@ -30,6 +30,7 @@ class LargeScaleBackground(Process, id="measure.large_scale_background", version
 
     inputs = (Port("image"),)
     outputs = (Port("measures", "measures", doc="M* and N* of each channel"),)
+    units = {"m_star": "level", "n_star": "image"}
     requires = "linear"
 
     layers: int = param(default=6, low=1, high=8, doc="median layers that are no background")

@@ -6,12 +6,11 @@ import math
 from typing import Any
 
 from ...engine.api import Again, Box, Frame, Known, Port, Process, Tile, param
-from ._bins import Below, added, empty, used
+from ._bins import added, empty, used
+from ._noise_set import clipped
+from ._noise_set import found as found_noise
 from ._planes import colours, planes, report, side
-from ._starlet import LAYER_NOISE, fill, halo
-
-_PURE = 0.974
-"""What the standard deviation of the noise set is of that of the whole noise."""
+from ._starlet import fill, halo
 
 
 class Noise(Process, id="measure.noise"):
@@ -31,6 +30,7 @@ class Noise(Process, id="measure.noise"):
 
     inputs = (Port("image"),)
     outputs = (Port("measures", "measures", doc="the noise of each channel"),)
+    units = {"noise": "image"}
     requires = "linear"
 
     layers: int = param(default=4, low=1, high=5, doc="starlet layers in which a sample must show noise only")
@@ -62,10 +62,10 @@ class Noise(Process, id="measure.noise"):
     def finish(self, partial: Any, known: Known) -> Any:
         layers = self._layers(known)
         kept = known.state["found"] if known.state else [None] * len(partial)
-        found = [k if k else _found(p, layers) for k, p in zip(kept, partial, strict=True)]
+        found = [k if k else found_noise(p, layers) for k, p in zip(kept, partial, strict=True)]
         if any(f is None for f in found) and layers > min(2, self.layers):
             return Again({"layers": layers - 1, "found": found})
-        done = [f or _clipped(p) for f, p in zip(found, partial, strict=True)]
+        done = [f or clipped(p) for f, p in zip(found, partial, strict=True)]
         return report(colours(known.of("image")), done, ["noise"])
 
     def _layers(self, known: Known) -> int:
@@ -75,44 +75,3 @@ class Noise(Process, id="measure.noise"):
         lo, hi = frame.known_bounds()
         low = -math.inf if self.range_low is None else lo + self.range_low * (hi - lo)
         return low, lo + self.range_high * (hi - lo)
-
-
-def _found(partial: Any, layers: int) -> dict[str, Any] | None:
-    """Return the noise of a plane; None when its noise set is less than a hundredth of the samples."""
-    below = Below(partial["noise"])
-    count = int(below.total[0])
-    sigma = _k_sigma(Below(partial["first"])) / LAYER_NOISE[0]
-    if not sigma > 0.0:
-        return {"noise": sigma, "fraction": 0.0, "layers": layers, "count": count}
-    for _ in range(16):
-        before, sigma = sigma, _deviation(below(sigma))
-        if not sigma > 0.0 or abs(sigma - before) < 1e-4 * sigma:
-            break
-    n = float(below(sigma)[0])
-    if n < 0.01 * count or not sigma > 0.0:
-        return None
-    return {"noise": sigma / _PURE, "fraction": n / count, "layers": layers, "count": count}
-
-
-def _clipped(partial: Any) -> dict[str, Any]:
-    first = Below(partial["first"])
-    sigma = _k_sigma(first) / LAYER_NOISE[0]
-    return {"noise": sigma, "fraction": 0.0, "layers": 0, "count": int(first.total[0])}
-
-
-def _k_sigma(first: Below) -> float:
-    """Return the standard deviation of the first layer's coefficients, those beyond three sigma left out."""
-    sums = first.total
-    if not sums[0]:
-        return math.nan
-    sigma = _deviation(sums)
-    for _ in range(10):
-        before, sigma = sigma, _deviation(first(3.0 * sigma))
-        if abs(before - sigma) <= 0.01 * sigma:
-            break
-    return sigma
-
-
-def _deviation(sums: Any) -> float:
-    n, total, squares = (float(s) for s in sums)
-    return math.sqrt(max(0.0, squares - total * total / n) / (n - 1.0)) if n > 1.0 else 0.0

@@ -27,6 +27,7 @@ class NoiseScale(Process, id="measure.noise_scale"):
 
     inputs = (Port("image"),)
     outputs = (Port("measures", "measures", doc="median and scales of each channel"),)
+    units = {"median": "level", "low": "image", "high": "image", "avg_dev": "image"}
     requires = "linear"
 
     range_low: float | None = param(

@@ -6,7 +6,20 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ...engine.api import Again, Box, Frame, Known, ParameterError, Port, Process, Summaries, Tile, param
+from ...engine.api import (
+    Again,
+    Box,
+    Frame,
+    GridMap,
+    Known,
+    ParameterError,
+    Port,
+    Process,
+    SameGrid,
+    Summaries,
+    Tile,
+    param,
+)
 
 _SUMMARIES = Summaries(mad=False)
 
@@ -46,6 +59,9 @@ class ReferenceImage(Process, id="measure.reference_image"):
             return frames[0].with_(bounds=None)
         chosen: int = known.measured["index"]
         return frames[chosen]
+
+    def grid_map(self, port: str, at: int, known: Known) -> GridMap | None:
+        return SameGrid() if at == (known.measured or {"index": 0})["index"] else None
 
     def needs(self, box: Box, port: str, known: Known) -> Box | tuple[Box, ...]:
         measuring = self.choose == "brightest" and known.measured is None

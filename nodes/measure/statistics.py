@@ -27,6 +27,14 @@ class Statistics(Process, id="measure.statistics", version=1):
 
     inputs = (Port("image"),)
     outputs = (Port("measures", "measures", doc="one dict of numbers for each channel"),)
+    units = {
+        **dict.fromkeys(("mean", "median", "minimum", "maximum"), "level"),
+        **dict.fromkeys(
+            ("std_dev", "sigma", "avg_dev", "mad", "sqrt_bwmv", "sqrt_bwmv_low", "sqrt_bwmv_high", "sqrt_pbmv", "sn",
+             "qn"), "image",
+        ),
+        "variance": "image^2",
+    }  # fmt: skip
 
     range_clip: str = param(
         default="none",

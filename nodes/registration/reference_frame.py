@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...engine.api import Box, Frame, Known, ParameterError, Port, Process, Tile
+from ...engine.api import Box, Frame, GridMap, Known, ParameterError, Port, Process, SameGrid, Tile
 
 _NOTHING = Box(0, 0, 0, 0)
 
@@ -25,6 +25,9 @@ class ReferenceFrame(Process, id="registration.reference_frame"):
             # Which one it will be is not known yet; nothing but the size is likely.
             return frames[0].with_(bounds=None)
         return frames[_index(choice, len(frames))]
+
+    def grid_map(self, port: str, at: int, known: Known) -> GridMap | None:
+        return SameGrid() if at == _index(known.values["choice"], len(known.frames["images"])) else None
 
     def needs(self, box: Box, port: str, known: Known) -> tuple[Box, ...]:
         count = len(known.frames["images"])

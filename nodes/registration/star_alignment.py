@@ -27,6 +27,7 @@ class StarAlignment(Composite, Resampling, id="registration.star_alignment"):
         Port("image", doc="the aligned series"),
         Port("transform", "transform", doc="how each image lies on the reference"),
         Port("reference", doc="the image they are aligned on"),
+        Port("stars", "stars", doc="the stars of each image in the frame of the reference"),
     )
     maskable = False
 
@@ -66,4 +67,7 @@ class StarAlignment(Composite, Resampling, id="registration.star_alignment"):
             "registration.warp", "warp", image=images, transform=transform, reference=reference,
             **self.resampling(),
         )["image"]  # fmt: skip
-        return {"image": warped, "transform": transform, "reference": reference}
+        moved = add(
+            "registration.transform_stars", "moved-stars", stars=stars, transform=transform, reference=reference
+        )["stars"]
+        return {"image": warped, "transform": transform, "reference": reference, "stars": moved}

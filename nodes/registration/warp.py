@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ...engine.api import Box, Frame, Known, ParameterError, Port, Tile
+from ...engine.api import Box, Frame, GridMap, Known, ParameterError, Port, SameGrid, Tile
 from ._maps import Floats, Step, applied, composed
 from ._resampling import Resampling
 from ._warp_kernels import MESH, REACH, Clamp, Places, Source, warped
@@ -43,6 +44,7 @@ class Warp(Resampling, id="registration.warp", version=1):
         Port("view", "transform", optional=True, doc="a map from the output to the reference of `transform`"),
     )
     maskable = False
+    dear = True
 
     def frame(self, known: Known) -> Frame:
         image, reference = known.of("image"), known.of("reference")
@@ -77,6 +79,12 @@ class Warp(Resampling, id="registration.warp", version=1):
                     f"{wanted[0]}x{wanted[1]}, this {name} is {frame.width}x{frame.height}"
                 )
 
+    def grid_map(self, port: str, at: int, known: Known) -> GridMap | None:
+        if port == "reference":
+            return SameGrid()
+        steps = _steps(known)
+        return None if steps is None else WarpedGrid(_steps(known, "forward") or [], steps)
+
     def needs(self, box: Box, port: str, known: Known) -> Box:
         if port == "reference":
             return _NOTHING
@@ -102,15 +110,42 @@ class Warp(Resampling, id="registration.warp", version=1):
         return warped(source, places, box, self.interpolation, clamp)
 
 
-def _steps(known: Known) -> list[Step] | None:
-    """Return the map from output to image; None for an image that could not be registered."""
-    maps = [known.values[name] for name in ("view", "transform") if known.values.get(name) is not None]
+def _steps(known: Known, way: str = "inverse") -> list[Step] | None:
+    """Return the map from output to image (``forward``: back); None for an image that could not be registered."""
+    names = ("view", "transform") if way == "inverse" else ("transform", "view")
+    maps = [known.values[name] for name in names if known.values.get(name) is not None]
     if any(m["kind"] == "none" for m in maps):
         return None
     steps: list[Step] = []
     for m in maps:
-        steps = composed(steps, m["inverse"])
+        steps = composed(steps, m[way])
     return steps
+
+
+@dataclass(frozen=True)
+class WarpedGrid:
+    """How an image lies on the output of `Warp`. Pixels are looked up by *inverse*; *guess* goes the other way.
+
+    Where the map bends, *guess* was fitted, so it only begins the search for the place that *inverse* takes back.
+    """
+
+    guess: list[Step]
+    inverse: list[Step]
+
+    def forward(self, x: Floats, y: Floats) -> tuple[Floats, Floats]:
+        u, v = applied(self.guess, x, y)
+        for _ in range(4):
+            px, py = applied(self.inverse, u, v)
+            right, down = applied(self.inverse, u + 0.5, v), applied(self.inverse, u, v + 0.5)
+            left, up = applied(self.inverse, u - 0.5, v), applied(self.inverse, u, v - 0.5)
+            a, b = right[0] - left[0], down[0] - up[0]
+            c, d = right[1] - left[1], down[1] - up[1]
+            det = a * d - b * c
+            u, v = u + (d * (x - px) - b * (y - py)) / det, v + (a * (y - py) - c * (x - px)) / det
+        return u, v
+
+    def back(self, x: Floats, y: Floats) -> tuple[Floats, Floats]:
+        return applied(self.inverse, x, y)
 
 
 def _places(steps: Sequence[Step], box: Box) -> Places:

@@ -61,7 +61,8 @@ def test_differences_exit_with_5_and_say_what_must_run(
         "renamed  brighten (was stretch)",
         "retuned  brighten: midtones 0.3 -> 0.2",
         "affected write",
-        "output write changes; 2 of 3 nodes give something else; 3 of 3 nodes must run",
+        "output write changes; 2 of 3 nodes give something else; 3 of 3 nodes must run, "
+        "how long that takes cannot be told: ReadImage, HistogramTransformation never timed",
     ]
     told = run_lerar("diff", *pair, "--no-forecast").stdout.splitlines()[-1]
     assert told == "output write changes; 2 of 3 nodes give something else"
@@ -80,7 +81,24 @@ def test_json_tells_the_same(run_lerar: Lerar, pair: tuple[Path, Path]) -> None:
         },
     ]  # fmt: skip
     assert (told["equal"], told["affected"], told["outputs"]) == (False, ["write"], ["write"])
-    assert told["run"] == {"must_run": 3, "of": 3}
+    assert told["run"] == {
+        "must_run": 3, "of": 3, "seconds": 0.0, "cpu_seconds": 0.0, "passes": 1, "read": 60 * 80 * 2 + 4800,
+        "never_timed": ["ReadImage", "HistogramTransformation"],
+    }  # fmt: skip
+
+
+def test_what_was_timed_before_says_how_long_a_change_will_take(
+    run_lerar: Lerar, make_fits: MakeFits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lerarlink.engine.costs._LEAST", 0.0)  # however fast the machine
+    source = make_fits(height=900, width=1200)
+    sky(source, height=600).save(tmp_path / "a.lerar")
+    sky(source, height=600, midtones=0.2).save(tmp_path / "b.lerar")
+    assert run_lerar("run", tmp_path / "a.lerar", "--out", tmp_path / "out").exit_code == 0
+    told = run_lerar("diff", tmp_path / "a.lerar", tmp_path / "b.lerar").stdout.splitlines()[-1]
+    assert told.endswith("3 of 4 nodes give something else; 4 of 4 nodes must run, less than a second")
+    told = run_lerar("run", tmp_path / "b.lerar", "--out", tmp_path / "out", "--dry-run").stdout.splitlines()[-1]
+    assert told == "1 pass over pixels, 96.1 kB to read; less than a second"
 
 
 def test_pages_and_drawings_are_written_by_their_endings(

@@ -268,7 +268,7 @@ def renamed_graph(document: Document, called: dict[str, str]) -> Document:
     return checked({**document, "nodes": nodes, "outputs": outputs})
 
 
-@given(st.integers(1, 120), st.integers(0, 2**32))
+@given(st.integers(1, 200), st.integers(0, 2**32))
 @settings(deadline=None, max_examples=30)
 def test_names_alone_change_no_result(count: int, seed: int) -> None:
     rng = random.Random(seed)

@@ -46,7 +46,6 @@ def seconds(call: Callable[[], Any]) -> float:
 
 @pytest.mark.slow
 def test_ten_thousand_nodes_are_loaded_and_compared_in_the_time_of_a_few_traversals(tmp_path: Path) -> None:
-    """Wanted: load + keys + diff within 3 x topological sort + copy; held here at 6 x (reading alone takes 1.6)."""
     before = large_graph()
     after = copy.deepcopy(before)
     after["nodes"][5000]["region"] = [0, 0, 9, 9]
@@ -58,7 +57,14 @@ def test_ten_thousand_nodes_are_loaded_and_compared_in_the_time_of_a_few_travers
     for node in before["nodes"]:
         g.add_edges_from((feed.rpartition(".")[0], node["name"], port) for port, feed in node.get("feeds", {}).items())
     assert [c.item for c in diff(before, file_format.read(path)).changes] == ["region"]  # also imports the processes
-    walked = min(seconds(lambda: (list(nx.topological_sort(g)), g.copy())) for _ in range(3))
-    ours = min(seconds(lambda: diff(before, file_format.read(path))) for _ in range(3))
+    # In turn, so that a machine that is busy with something else is so for both.
+    rounds = [
+        (
+            seconds(lambda: (list(nx.topological_sort(g)), g.copy())),
+            seconds(lambda: diff(before, file_format.read(path))),
+        )
+        for _ in range(9)
+    ]
+    walked, ours = map(min, zip(*rounds, strict=True))
     print(f"networkx {walked:.3f} s, load + keys + diff {ours:.3f} s: {ours / walked:.2f} x")
-    assert ours < 6 * walked
+    assert ours < 3 * walked

@@ -33,6 +33,7 @@ GOOD = {
     "document": {"format": schema.FORMAT, "version": 1, "nodes": [{"name": "n", "process": "a.b", "version": 1}]},
     "node": {"name": "n", "process": "a.b", "version": 1},
     "parameter link": {"expr": "1"},
+    "measurement": {},
     "input": {"name": "i", "node": "n", "param": "p"},
     "setting": {"name": "s", "sets": ["n.p"]},
     "output": {"name": "o", "node": "n", "port": "image"},
@@ -42,6 +43,7 @@ GOOD = {
 AT = {
     "node": lambda v: {"nodes": [v]},
     "parameter link": lambda v: {"nodes": [{**GOOD["node"], "links": {"k": v}}]},
+    "measurement": lambda v: {"nodes": [{**GOOD["node"], "links": {"k": {"expr": "1", "taken": v}}}]},
     "input": lambda v: {"inputs": [v]},
     "setting": lambda v: {"settings": [v]},
     "output": lambda v: {"outputs": [v]},

@@ -158,7 +158,8 @@ CASES: dict[str, tuple[Change, list[tuple[str, str, str]]]] = {
     ),
     "no such node": (
         lambda g: g.link(Link("gone", "image"), "stack", "guide"),
-        [("stack", "node 'stack', input 'guide': linked to 'gone.image', but there is no node 'gone'",
+        [("stack", "Process Error: Lerar Link unresolved: "
+          "node 'stack', input 'guide': linked to 'gone.image', but there is no node 'gone'",
           "add 'gone' or link 'guide' to another node")],
     ),
     "mask on what takes none": (
@@ -268,7 +269,8 @@ def test_inputs_that_were_not_given_are_told_unless_it_is_a_template() -> None:
         "lum": Input(name="lum", node="l", param="path", optional=True),
     }
     assert check(g, template=True) == []
-    message = "input 'red' is not given (parameter 'path' of node 'r')"
+    nothing = "input 'red' (wants a file): nothing is given (parameter 'path' of node 'r')"
+    message = f"Process Error: Lerar Link unresolved: {nothing}"
     wanted = Problem("r", message, "give it a file: red=PATH", "G07", "path")
     assert check(g) == [wanted]
     assert str(wanted) == f"{wanted.message}; {wanted.cure}"

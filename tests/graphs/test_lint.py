@@ -307,9 +307,10 @@ BROKEN: dict[str, tuple[Callable[[Graph], Any], str, str]] = {
     "G05": (lambda g: g.link(Link("rgb", "image"), "red", "image"), "links run in a circle", "unlink one of them"),
     "G06": (lambda g: g.replace(NodeSpec(name="out", process="io.write_image", version=1)), "wants parameter 'path'",
             "give the parameter a value"),
-    "G07": (ungiven, "input 'red' is not given", "give it a file: red=PATH"),
+    "G07": (ungiven, "Lerar Link unresolved: input 'red' (wants a file): nothing is given", "give it a file: red=PATH"),
     "G08": (lambda g: g.link(Link("red", "image"), "out", "mask"), "takes no mask", "remove the mask"),
-    "G09": (followed, "parameter 'target_background' follows '= sky.bg.median * 2'", "give 'target_background' a"),
+    "G09": (followed, "Lerar Link unresolved: node 'shown', parameter 'target_background' (wants float): "
+            "LNK-2: there is no node 'sky'", "near it: "),
 }  # fmt: skip
 
 
@@ -332,7 +333,7 @@ def test_inputs_of_saved_graphs_that_nothing_is_linked_to() -> None:
     g.add("WriteImage", name="out", image=colour.lrgb, path="x.fits")
     found = next(f for f in lint(g) if f.code == "G07")
     assert found.node == "colour.blue"
-    assert "Lerar Link unresolved: input 'colour.blue' is not given" in found.message
+    assert "Lerar Link unresolved: input 'colour.blue' (wants a file): nothing is given" in found.message
     assert "node 'red' offers image" in found.message
 
 

@@ -105,7 +105,7 @@ def scripts(rng: random.Random, count: int) -> tuple[list[Edit], list[Edit]]:
     return sides
 
 
-@given(st.integers(2, 60), st.integers(0, 2**32))
+@given(st.integers(2, 200), st.integers(0, 2**32))
 @settings(deadline=None, max_examples=80)
 def test_edits_that_do_not_meet_are_all_in_the_merge(count: int, seed: int) -> None:
     rng = random.Random(seed)

@@ -195,6 +195,14 @@ def test_an_image_that_cannot_be_normalised_is_told_or_left_missing(tmp_path: Pa
     assert np.isnan(out).all()
 
 
+def test_an_image_whose_scale_cannot_be_told_may_take_offsets_alone(tmp_path: Path) -> None:
+    flat = 1.5 * noise(3) - 2.0
+    out, told = made(node(tmp_path, flat, REFERENCE, on_failure="no_scale", low_clipping_level=-1.0))
+    assert (told["scale"], told["scale_from"]) == ([1.0], "no_scale")
+    assert "nothing stands out" in told["why"]
+    assert abs(np.median(out - flat) - np.median(REFERENCE - flat)) < 10.0
+
+
 def test_an_image_without_samples_stays_one(tmp_path: Path) -> None:
     out, told = made(node(tmp_path, np.full_like(IMAGE, np.nan), REFERENCE))
     assert "the image has no samples" in told["why"]

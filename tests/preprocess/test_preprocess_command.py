@@ -115,6 +115,8 @@ def test_a_night_becomes_a_master_that_shows_the_sky(
     told = json.loads(done.stdout)
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["master_R.fits", *REPORTS]
     assert told["masters"][0]["lights"] == 4 and not told["unresolved"] and not told["left_out"]
+    of_master = json.loads(run_lerar("log", tmp_path / "out" / "master_R.fits", "--json").stdout)[0]
+    assert [r["graph"] for r in of_master["runs"]] == [f"preprocess {(tmp_path / 'out').resolve()}"]
     master = fits.getdata(tmp_path / "out" / "master_R.fits").astype(np.float64)
     # The reference is one of the dithered frames; which one, the sky itself tells.
     inner = (slice(10, -10), slice(10, -10))

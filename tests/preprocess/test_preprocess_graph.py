@@ -150,7 +150,7 @@ def test_levels_are_made_alike_place_by_place_when_asked_for(make_record: MakeRe
     graph = built(lights(make_record, "RB"), None, Options(normalization="local"))
     assert not check(graph)
     assert graph.feeds("normalized-R")["reference"] == Link("levels-R", "image")
-    assert graph.feeds("normalized-R")["stars"] == Link("stars-registered-R", "stars")
+    assert graph.feeds("normalized-R")["stars"] == Link("registered-R", "stars")
     assert graph.feeds("normalized-R")["reference_stars"] == Link("choose-levels-R", "chosen")
     assert graph.feeds("integrated-R")["normalized"] == (Link("normalized-R", "image"),)
     assert graph.spec("integrated-R").params["normalization"] == "local_normalization"

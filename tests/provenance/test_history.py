@@ -194,3 +194,29 @@ def test_graphs_are_known_by_their_file_and_recipes_by_their_name(graph: Path, m
     monkeypatch.chdir(graph.parent)
     assert name_of("g.yaml") == name_of(str(graph)) == os.path.realpath(graph)
     assert name_of("lrgb") == "recipe lrgb"
+
+
+def test_runs_from_python_are_noted_under_the_file_of_the_graph_or_the_script(graph: Path, tmp_path: Path) -> None:
+    made = Graph.load(graph)
+    for name in ("write-stretched", "write-picture"):
+        made.set(name, "path", str(tmp_path / "out" / Path(made.spec(name).params["path"]).name))
+    made.run(targets=["write-stretched"])
+    made.run(noted="")  # asked for not to be
+    (version,) = log(Store(), str(graph))
+    assert [r.targets for r in version.runs] == [("write-stretched",)]
+    assert version.runs[0].written == (str(tmp_path / "out" / "stretched.fits"),)
+    told = json.loads(call("log", tmp_path / "out" / "stretched.fits", "--json").stdout)
+    assert [r["graph"] for r in told[0]["runs"]] == [str(graph)]
+    nameless = Graph.from_document(made.to_document())
+    nameless.folder = made.folder
+    nameless.run()
+    assert runs(Store())[-1].graph.startswith(("script ", "Python"))
+    nameless.save(tmp_path / "saved.yaml")
+    nameless.run()
+    assert runs(Store())[-1].graph == str(tmp_path / "saved.yaml")
+
+
+def test_runs_that_write_nothing_are_not_noted(graph: Path) -> None:
+    made = Graph.load(graph)
+    made.run(["display"])
+    assert runs(Store()) == []

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -74,6 +75,29 @@ def own(sky: Path, tmp_path: Path) -> Path:
     graph.add("WriteImage", name="out", image=graph.add("Invert", image=image), path=str(tmp_path / "out" / "a.fits"))
     graph.run()
     return tmp_path / "out" / "a.fits"
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("a.fits", {"compression": "gzip"}),
+        ("b.fits", {"compression": "gzip", "sample_format": "uint16"}),
+        ("c.fits.fz", {"sample_format": "uint16"}),
+        ("d.xisf", {"compression": "zlib+sh"}),
+        ("e.xisf", {"compression": "lz4"}),
+        ("f.tif", {"compression": "deflate", "sample_format": "uint16"}),
+    ],
+)
+def test_compressed_files_are_made_again_byte_for_byte_at_any_hour(
+    name: str, options: dict[str, str], sky: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph = Graph()
+    image = graph.add("Invert", image=graph.add("ReadImage", path=str(sky / "R.fits")))
+    graph.add("WriteImage", name="out", image=image, path=str(tmp_path / name), **options)
+    monkeypatch.setattr("gzip.time", SimpleNamespace(time=lambda: 1_000_000_000.0))
+    graph.run()
+    monkeypatch.setattr("gzip.time", SimpleNamespace(time=lambda: 2_000_000_000.0))
+    assert replay_image(tmp_path / name, ways=SYNC).state == "identical"
 
 
 def test_nothing_is_taken_from_the_store_or_from_the_file_itself(own: Path) -> None:

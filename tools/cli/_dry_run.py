@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any, Literal
 from ...engine.errors import EngineError, NodeFailed, SourceError
 from ...engine.evaluation import Evaluation
 from ...engine.identity import digest
-from ...engine.plan import Absent, Feed, Plan, lower
+from ...engine.links.resolving import Resolved
+from ...engine.plan import Absent, Feed, Lowering, Plan
 from ...engine.states import check_states
 from ...engine.store import Store
+from ..estimate import Estimate, estimate, kept_images
 
 if TYPE_CHECKING:
     from ...engine.graph import Graph
 
-Does = Literal["stored", "runs", "computes", "reads", "writes", "rests", "absent"]
+Does = Literal["stored", "runs", "computes", "reads", "writes", "rests", "absent", "waits"]
 
 
 @dataclass(slots=True)
@@ -41,10 +43,13 @@ class Forecast:
         In order of the graph, sources first.
     outputs
         Files that would be written.
+    estimate
+        How long that takes, and what is read.
     """
 
     nodes: list[Outlook] = field(default_factory=list)
     outputs: list[str] = field(default_factory=list)
+    estimate: Estimate | None = None
 
 
 class _Unread(Exception):
@@ -69,40 +74,70 @@ class _Glance(Store):
         return told
 
 
-def forecast(graph: Graph, targets: list[str], pins: list[str]) -> Forecast:
-    """Return what running *targets* of *graph* would do.
+def forecast(graph: Graph, targets: list[str], pins: list[str], workers: int | None = None) -> Forecast:
+    """Return what running *targets* of *graph* would do, with so many workers (default: one a processor).
 
     Raises
     ------
     GraphError, SourceError
         As the run itself would, where headers are enough to see it.
     """
-    plan = lower(graph, [*targets, *pins])
-    return _Forecaster(graph, plan, targets, pins).told()
+    return _Forecaster(graph, targets, pins).told(workers)
 
 
 class _Forecaster:
-    def __init__(self, graph: Graph, plan: Plan, targets: list[str], pins: list[str]) -> None:
-        self.graph, self.plan, self.targets = graph, plan, targets
+    def __init__(self, graph: Graph, targets: list[str], pins: list[str]) -> None:
+        self.graph, self.targets = graph, targets
+        self.lowering = Lowering(graph, [*targets, *pins])
+        plan = self.plan = self.lowering.plan
         self.evaluation = Evaluation(plan)
         self.store = _Glance()
+        self.recalled: set[int] = set()
+        self.unread: dict[int, str] = {}
+        self._follow()
         self.sinks = {i for name in targets for i in plan.sinks.get(name, ())}
         self.pins = {f.step for name in pins for f in _feeds(plan, name)}
         wanted = [f.step for name in targets for f in _feeds(plan, name)]
-        self.ends = sorted({*wanted, *self.sinks, *self.pins})
-        self.recalled: set[int] = set()
-        self.unread: dict[int, str] = {}
+        measured_first = [i for behind in self.lowering.awaited().values() for i in behind]
+        self.ends = sorted({*wanted, *self.sinks, *self.pins, *measured_first})
+        self.kept: dict[Feed, str] = {}
 
-    def told(self) -> Forecast:
+    def _follow(self) -> None:
+        """Follow the parameter links whose Values the store has."""
+        while self.lowering.waiting:
+            awaited = self.lowering.awaited()
+            steps = sorted({i for behind in awaited.values() for i in behind})
+            _, blocked = self.evaluation.pending(steps, self._recall)
+            known = [n for n, behind in awaited.items() if not blocked.intersection(behind) or self._sized(n, behind)]
+            if not known or not self.lowering.go_on(self.evaluation, known):
+                return
+
+    def _sized(self, node: str, steps: list[int]) -> bool:
+        """Return whether only the size of a node's image is asked for, and headers tell it."""
+        if not self.lowering.sizes_only(node):
+            return False
+        try:
+            for i in steps:
+                for port in self.plan.steps[i].process.outputs:
+                    if port.is_image:
+                        self.evaluation.frame(Feed(i, port.name))
+        except NodeFailed:  # it needs what is not measured yet
+            return False
+        return True
+
+    def told(self, workers: int | None = None) -> Forecast:
         self._look_at_frames()
         ready, waiting = self.evaluation.pending(self.ends, self._recall)
         self._check_states()
         measured = self._measured(ready, waiting)
+        self.kept = kept_images(self.evaluation, self.store, self.evaluation.upstream(self.ends))
         used = self._used(measured)
         found = Forecast()
         for name in self.graph.order(self.graph):
             found.nodes.append(self._outlook(name, measured, used, set(ready)))
         found.outputs = [p for i in sorted(self.sinks) if (p := self._path(i))]
+        made = sorted(self.sinks | self.pins)
+        found.estimate = estimate(self.evaluation, self.store, measured, made, kept=self.kept, workers=workers)
         return found
 
     def _look_at_frames(self) -> None:
@@ -146,7 +181,7 @@ class _Forecaster:
                 if not port.is_image or linked is None:
                     continue
                 for feed in [linked] if isinstance(linked, Feed) else linked:
-                    if feed.step not in used:
+                    if feed.step not in used and feed not in self.kept:
                         used.add(feed.step)
                         todo.append(feed.step)
         return used
@@ -157,6 +192,8 @@ class _Forecaster:
         return Outlook(name, spec.process, does, why)
 
     def _judged(self, name: str, measured: set[int], used: set[int], ready: set[int]) -> tuple[Does, str]:
+        if name in self.lowering.waiting:
+            return "waits", self.lowering.waiting[name]
         if name not in self.plan.outputs:
             return "rests", "nothing asked for needs it"
         steps = [i for i, s in enumerate(self.plan.steps) if s.node == name or s.node.startswith(f"{name}/")]
@@ -167,6 +204,9 @@ class _Forecaster:
             return "writes", ", ".join(filter(None, (self._path(i) for i in sinks)))
         if pending := [i for i in steps if i in measured]:
             return "runs", self._why(pending, steps, ready)
+        places = dict.fromkeys(place for feed, place in self.kept.items() if feed.step in steps)
+        if places and not any(i in used for i in steps):
+            return "stored", f"its pixels are in {', '.join(places)}"
         if all(i in self.recalled for i in steps if self.plan.steps[i].process.answers("measure")) and any(
             i in self.recalled for i in steps
         ):
@@ -217,15 +257,18 @@ def _feeds(plan: Plan, name: str) -> list[Feed]:
     return found
 
 
-def recalled(graph: Graph, targets: list[str]) -> dict[str, Any]:
-    """Return the Values that *targets* of *graph* need and the store has, by node label; nothing is computed.
+def recalled(graph: Graph, targets: list[str]) -> tuple[dict[str, Any], tuple[Resolved, ...]]:
+    """Return the Values that *targets* of *graph* need and the store has, by node label, and what links give with them.
+
+    Nothing is computed.
 
     Raises
     ------
     GraphError, SourceError
         As the run itself would, where headers are enough to see it.
     """
-    plan = lower(graph, targets)
-    looking = _Forecaster(graph, plan, targets, [])
+    looking = _Forecaster(graph, targets, [])
     looking.told()
-    return {plan.steps[i].label: looking.evaluation.measured[i] for i in sorted(looking.recalled)}
+    plan = looking.plan
+    values = {plan.steps[i].label: looking.evaluation.measured[i] for i in sorted(looking.recalled)}
+    return values, looking.lowering.resolver.results()

@@ -11,8 +11,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...engine.errors import GraphError, ParameterError, SourceError, UnknownProcessError
+from ...engine.errors import (
+    UNRESOLVED,
+    EngineError,
+    GraphError,
+    MissingSourceError,
+    ParameterError,
+    SourceError,
+    UnknownProcessError,
+    UnresolvedLinkError,
+    unresolved,
+)
 from ...engine.graph import Link
+from ...engine.links.parameter import link_text
+from ...engine.wiring import check_params
 from ._errors import Several
 from ._images import GRAPHS
 from ._values import split_setting, typed
@@ -96,10 +108,17 @@ def apply(graph: Graph, changes: Changes) -> None:
     """Set parameters; those of one node all at once, since they may only fit together."""
     for node, values in changes.items():
         spec = graph.spec(node)
-        new = replace(spec, params={**spec.params, **values})
-        if all(p.name in new.params for p in new.find().params.values() if p.required):
-            new.build()  # a recipe's files may come later
+        links = {k: text for k, v in values.items() if (text := link_text(v)) is not None}
+        plain = {k: v for k, v in values.items() if k not in links}
+        new = replace(spec, params={**spec.params, **plain})
+        followed = (set(graph.links_of(node)) | set(links)) - set(plain)
+        if all(p.name in new.params or p.name in followed for p in new.find().params.values() if p.required):
+            check_params(new, followed)  # a recipe's files may come later
         graph.replace(new)
+        for param in plain:
+            graph.unfollow(node, param)
+        for param in links:
+            graph.set(node, param, values[param])
 
 
 def redirect(graph: Graph, folder: str) -> None:
@@ -126,6 +145,8 @@ def _targets(graph: Graph, key: str) -> tuple[tuple[str, str], ...]:
 
 def _value(graph: Graph, node: str, param: str, text: str) -> Any:
     spec = _spec(graph, node, param)
+    if link_text(text) is not None:
+        return text.strip()
     if spec.file == "input":
         return _files(graph, spec, [text], f"{node}.{param}")
     return typed(spec, text, f"node '{node}'")
@@ -208,30 +229,38 @@ def refuse_problems(graph: Graph, targets: Iterable[str] = ()) -> None:
 
     wanted = _upstream(graph, targets) or set(graph)
     errors: list[BaseException] = [
-        SourceError(f"input '{i.name}' is not given: --input {i.name}=PATH ({i.doc or f'file of {i.node}'})")
+        MissingSourceError(
+            unresolved(
+                f"input '{i.name}'", "nothing is given", wants="a file",
+                cure=f"--input {i.name}=PATH ({i.doc or f'file of {i.node}'})",
+            )
+        )
         for i in graph.inputs.values()
         if i.node in wanted and not i.optional and not graph.spec(i.node).params.get(i.param)
     ]
     for problem in check(graph, template=True):
         if problem.node in wanted:
-            kind = GraphError if _installed(graph, problem.node) else UnknownProcessError
-            errors.append(kind(str(problem)))
+            kind: type[EngineError] = UnresolvedLinkError if problem.message.startswith(UNRESOLVED) else GraphError
+            errors.append((kind if _installed(graph, problem.node) else UnknownProcessError)(str(problem)))
     if errors:
         raise Several(errors)
 
 
 def _upstream(graph: Graph, targets: Iterable[str]) -> set[str]:
     """Return *targets* and all they depend on, in graphs with circles and missing nodes, too."""
+    from ...graphs.walk import read_by
+
     todo = list(targets)
     for name in todo:
         graph.spec(name)
     seen = set(todo)
     while todo:
-        for feed in graph.feeds(todo.pop()).values():
-            for node, _ in [feed] if isinstance(feed, Link) else feed:
-                if node in graph and node not in seen:
-                    seen.add(node)
-                    todo.append(node)
+        name = todo.pop()
+        linked = [feed for feed in graph.feeds(name).values() for feed in ([feed] if isinstance(feed, Link) else feed)]
+        for node in (*(link.node for link in linked), *read_by(graph, name)):
+            if node in graph and node not in seen:
+                seen.add(node)
+                todo.append(node)
     return seen
 
 

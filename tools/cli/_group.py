@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "convert": ("convert", "Write an image in another format."),
     "cache": ("cache", "Look after the store of results."),
     "doctor": ("doctor", "Check that this installation works."),
+    "bench": ("bench", "Measure speed and memory, beside cp and other programs."),
     "demo": ("demo", "Simulate a sky, make a picture of it, and report."),
 }
 

@@ -29,12 +29,15 @@ class Subject:
         The image file; None for a graph.
     shown
         What the image shows, ``node.port`` of its graph; empty for a graph.
+    whole
+        The graph as it is written, with saved graphs in it.
     """
 
     name: str
     side: Side | None
     image: Path | None = None
     shown: str = ""
+    whole: Document | None = None
 
     def needed(self) -> Side:
         """Return the graph, or raise GraphError where there is none."""
@@ -57,9 +60,11 @@ def subject(name: str) -> Subject:
     if not path.is_file():
         from ._graphs import opened
 
-        return Subject(name, Side.of(opened(name), title=name))
+        graph = opened(name)
+        return Subject(name, Side.of(graph, title=name), whole=graph.to_document())
     if path.suffix.lower() in GRAPHS or sniffed(path) is not None:
-        return Subject(name, Side.of(document(path), os.path.abspath(path.parent), name))
+        whole = document(path)
+        return Subject(name, Side.of(whole, os.path.abspath(path.parent), name), whole=whole)
     from ..embedded import read_document
 
     found = read_document(path)
@@ -67,7 +72,7 @@ def subject(name: str) -> Subject:
         return Subject(name, None, path)
     side = Side.of(found.document, os.path.abspath(path.parent), name)
     side.told_by_file({(s.node, s.param, s.index): s.digest for s in found.sources})
-    return Subject(name, side, path, found.image)
+    return Subject(name, side, path, found.image, found.document)
 
 
 def document(path: Path) -> Document:

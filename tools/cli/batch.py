@@ -77,7 +77,7 @@ def command(
         if not quiet:
             note(f"{item.path}:")
         with folder_made(item.out), watching(False if quiet else progress) as watch:
-            report = one.run(watch=watch, **how)
+            report = one.run(watch=watch, noted="", **how)
         remember(asked, graph, report)
         return report
 

@@ -67,7 +67,7 @@ def command(
     read = graph.add("ReadImage", name="read", path=source, **_given(ReadImage, given))
     graph.add("WriteImage", name="write", image=read, path=target, **_given(WriteImage, given))
     with watching(progress) as watch:
-        report = graph.run(watch=watch, provenance=provenance, private=private)
+        report = graph.run(watch=watch, provenance=provenance, private=private, noted="")
     for path in report.written:
         note(f"wrote {path} ({_file_size(path)}) in {report.seconds:.2f} s")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from ...graphs.diff.changes import Difference
     from ...graphs.diff.sides import Side
     from ..difference import Compared, Source
+    from ..estimate import Estimate
     from ._sides import Subject
 
 _FORMATS = ("text", "json", "html", "svg")
@@ -33,10 +35,12 @@ class Outlook(NamedTuple):
     must_run: int | None = None
     of: int = 0
     unknown: str = ""
+    estimate: Estimate | None = None
 
     def told(self) -> str:
         if self.must_run is not None:
-            return f"{self.must_run} of {self.of} nodes must run"
+            time = f", {self.estimate.told()}" if self.estimate and self.must_run else ""
+            return f"{self.must_run} of {self.of} nodes must run{time}"
         return f"what must run cannot be told: {self.unknown}" if self.unknown else ""
 
 
@@ -99,7 +103,7 @@ def _outlook(found: Difference) -> Outlook:
         told = forecast(found.b.graph(), list(found.outputs), [])
     except EngineError as e:
         return Outlook(unknown=" ".join(str(e).split()))
-    return Outlook(sum(n.does in _WORK for n in told.nodes), len(found.b.nodes))
+    return Outlook(sum(n.does in _WORK for n in told.nodes), len(found.b.nodes), estimate=told.estimate)
 
 
 # -- what is printed ----------------------------------------------------------------------------------
@@ -147,7 +151,7 @@ def _plain(a: Subject, b: Subject, found: Difference | None, compared: list[Comp
         made["pixels"] = [c.plain() for c in compared]
         made["equal"] = made["equal"] and all(c.equal for c in compared)
     if seen.must_run is not None:
-        made["run"] = {"must_run": seen.must_run, "of": seen.of}
+        made["run"] = {"must_run": seen.must_run, "of": seen.of, **(asdict(seen.estimate) if seen.estimate else {})}
     elif seen.unknown:
         made["run"] = {"unknown": seen.unknown}
     return made

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
@@ -11,6 +11,10 @@ from ._errors import DIFFERENT
 from ._group import common
 from ._images import GRAPHS
 from ._output import note, tell, tell_json, write_whole
+
+if TYPE_CHECKING:
+    from ...graphs.schema import Document
+    from ._sides import Subject
 
 
 @click.command("merge")
@@ -35,7 +39,7 @@ def command(base: str, ours: str, theirs: str, output: str | None, prefer: Any, 
     from ...graphs.merge import merge
     from ._sides import sniffed, subject
 
-    a, b, c = (subject(name).needed().document() for name in (base, ours, theirs))
+    a, b, c = (_whole(subject(name)) for name in (base, ours, theirs))
     made = merge(a, b, c, prefer=prefer or "")
     if as_json:
         tell_json({"merged": made.document is not None, "conflicts": [asdict(c) for c in made.conflicts]})
@@ -54,3 +58,9 @@ def command(base: str, ours: str, theirs: str, output: str | None, prefer: Any, 
     elif not as_json:
         tell(file_format.encode(made.document, "yaml").decode())
     return 0
+
+
+def _whole(of: Subject) -> Document:
+    of.needed()  # tells of an image that carries no graph
+    assert of.whole is not None
+    return of.whole

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from ...engine.errors import SourceError
+from ...engine.errors import MissingSourceError, SourceError
 from . import _errors
 from ._graph_options import memory_option, provenance_options
 from ._group import common
@@ -58,7 +59,7 @@ def _words(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -
 @click.option("--weighting", default="", metavar="FORMULA", help="The formula of --weights formula.")
 @click.option("--weight-keyword", default="", metavar="WORD", help="The header word of --weights keyword.")
 @click.option(
-    "--normalization", type=click.Choice(["global", "local"]), default="global", show_default=True,
+    "--normalization", type=click.Choice(["auto", "global", "local"]), default="auto", show_default=True,
     help="How levels of lights are made alike; local: place by place, which takes changing gradients.",
 )
 @click.option(
@@ -114,14 +115,14 @@ def command(
     if not (quiet or as_json):
         (note if run else tell)(show(session.job.told) + _masters(session.job.stacks))
     if session.job.told.broken and not allow_broken:
-        raise _errors.Several([SourceError(str(link)) for link in session.job.told.broken])
+        raise _errors.Several([MissingSourceError(str(link)) for link in session.job.told.broken])
     if not session.job.stacks.stacks:
         raise SourceError(f"{', '.join(folders)}: no lights were found")
     if run:
         with watching(False if quiet else progress) as watch, Pool() as pool:
             how = {
                 "workers": workers, "memory": memory, "watch": watch, "provenance": provenance, "private": private,
-                "pool": pool,
+                "pool": pool, "noted": "",
             }  # fmt: skip
             done = _made(session, output, out, quiet, how)
     else:
@@ -163,6 +164,8 @@ def _save(graph: Graph, output: str | None, quiet: bool) -> None:
 
 def _made(session: Session, output: str | None, out: str, quiet: bool, how: dict[str, Any]) -> Report:
     """Leave out what is of no use, make the rest, and write the report beside it."""
+    from ...engine.store import Store
+    from ...graphs.history import note_run
     from ..preprocess import UnresolvedLinks
     from ..report_session import write_session_report
     from ._graphs import redirect, refuse_problems
@@ -172,7 +175,7 @@ def _made(session: Session, output: str | None, out: str, quiet: bool, how: dict
     try:
         session.look(**how)
     except UnresolvedLinks as e:
-        raise _errors.Several([SourceError(line) for line in e.links]) from e
+        raise _errors.Several([MissingSourceError(line) for line in e.links]) from e
     graph = session.job.graph()
     _save(graph, output, quiet)
     refuse_problems(graph)
@@ -181,6 +184,9 @@ def _made(session: Session, output: str | None, out: str, quiet: bool, how: dict
     report = session.make(graph, **how)
     if output is not None:
         remember(graph, output, report)
+    else:
+        name = f"preprocess {os.path.realpath(out)}"
+        note_run(Store(), graph, name, seconds=report.seconds, written=report.written)
     objects = ", ".join(o for o in session.job.stacks.objects if o) or "lights"
     write_session_report(session, Path(out), f"Preprocessing of {objects}")
     return report

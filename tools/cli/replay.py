@@ -183,7 +183,7 @@ def _apply(
         redirect(graph, out)
     _spare(graph, file)
     with folder_made(out), watching(False if quiet else progress) as watch:
-        report = graph.run(watch=watch, **how)
+        report = graph.run(watch=watch, noted="", **how)
     remember(asked, file, report)
     if not quiet:
         tell_report(report)

@@ -17,6 +17,7 @@ from ._output import note, size, table, tell, tell_json
 from ._progress import progress_option, watching
 
 if TYPE_CHECKING:
+    from ...engine.links.resolving import Resolved
     from ...engine.run import Report
     from ...graphs.document import Graph
 
@@ -112,6 +113,7 @@ def _run(graph: Graph, ways: Ways, progress: bool | None) -> Report:
             memory=ways.memory,
             cluster=ways.cluster,
             watch=watch,
+            noted="",  # by `remember`, with outputs as they were asked for
             **ways.told,
         )
 
@@ -168,12 +170,19 @@ def print_report(report: Report, as_json: bool) -> None:
                 "written": report.written,
                 "states": report.states,
                 "values": {name: _short(value) for name, value in report.values.items()},
+                "links": [_link(one) for one in report.links],
                 "seconds": report.seconds,
                 "passes": report.passes,
             }
         )
     elif report.written:
         tell("\n".join(report.written))
+
+
+def _link(one: Resolved) -> dict[str, Any]:
+    """Return what a parameter link gave, as data."""
+    told = {k: v for k, v in one._asdict().items() if k not in ("steps", "source", "inputs")}
+    return {**told, "inputs": [i._asdict() for i in one.inputs]}
 
 
 def _short(value: Any) -> Any:
@@ -195,9 +204,11 @@ def _forecast(graph: Graph, ways: Ways, as_json: bool) -> None:
 
     from ._dry_run import forecast
 
-    found = forecast(graph, list(ways.targets or graph.ends()), list(ways.pins))
+    found = forecast(graph, list(ways.targets or graph.ends()), list(ways.pins), ways.workers)
     if as_json:
         tell_json(asdict(found))
         return
     rows = [(o.node, o.process, o.does, o.why) for o in found.nodes]
     tell(table(("node", "process", "does", "why"), rows))
+    if found.estimate is not None:
+        tell(f"{found.estimate.work()}; {found.estimate.told()}")

@@ -1,0 +1,1 @@
+"""Parameter links: parameters that follow expressions over what is measured, and over other parameters."""

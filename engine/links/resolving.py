@@ -1,0 +1,343 @@
+"""From links to the values of parameters, once what they read is known."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..errors import LinkError
+from ..params import Spec, wanted_text
+from .entries import Entry
+from .functions import Quantity
+from .grammar import Expression, parse
+from .parameter import ParameterLink
+from .program import Part, compiled, evaluated
+from .reading import Place, Read, Reader
+from .taking import in_range, shaped
+from .units import DN, IMAGE, ONE, Unit, unit_of
+
+if TYPE_CHECKING:
+    from ..evaluation import Evaluation
+    from ..steps import Plan
+    from ..wiring import Wiring
+
+
+class Input(NamedTuple):
+    """What one reference gave."""
+
+    reference: str
+    value: Any
+    unit: str
+    error: Any = None
+    n: int | None = None
+
+
+class Resolved(NamedTuple):
+    """What a link gave.
+
+    Attributes
+    ----------
+    node, param, frame
+        Whose parameter it is; the frame of a series, None where there is only one.
+    expr
+        The expression that held: that of the link, or its fallback.
+    value, unit
+        What the parameter is set to.
+    error, n
+        Standard error of the value by first-order propagation; the fewest pixels or stars behind it. None where the
+        Values that were read do not tell.
+    how
+        ``expression``, ``clamp``, ``fallback`` or ``frozen``.
+    inputs
+        What the references gave.
+    steps
+        The steps whose Values were read.
+    source
+        Digest of the images that were measured; empty where it was not asked for.
+    """
+
+    node: str
+    param: str
+    frame: int | None
+    expr: str
+    value: Any
+    unit: str = ""
+    error: Any = None
+    n: int | None = None
+    how: str = "expression"
+    inputs: tuple[Input, ...] = ()
+    steps: tuple[int, ...] = ()
+    source: str = ""
+
+
+@dataclass
+class Resolver:
+    """Follows the links of one graph; remembers what they gave.
+
+    Attributes
+    ----------
+    done
+        (node, parameter) -> frame (None where there is only one) -> what its link gave.
+    """
+
+    graph: Wiring
+    plan: Plan
+    evaluation: Evaluation | None = None
+    done: dict[tuple[str, str], dict[int | None, Resolved]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.reader = Reader(self.graph, self.plan, self.parameter)
+
+    def know(self, evaluation: Evaluation) -> None:
+        """Take note of what is known by now."""
+        self.evaluation = self.reader.evaluation = evaluation
+
+    def results(self) -> tuple[Resolved, ...]:
+        """Return what all links gave that were followed, by node and parameter."""
+        return tuple(r for _, frames in sorted(self.done.items()) for r in frames.values())
+
+    def values(self, place: Place) -> dict[str, Any]:
+        """Return what the links of a node set its parameters to, at one frame of it.
+
+        Raises
+        ------
+        LinkError
+            A link cannot be followed; names node and parameter.
+        """
+        links = self.reader.names.links_of(place.node)
+        return {param: self.resolved(place, param, link).value for param, link in links.items()}
+
+    def parameter(self, place: Place, node: str, param: str) -> Any:
+        """Return another parameter as it takes effect where it is read: by a node at *place*."""
+        link = self.reader.names.links_of(node).get(param)
+        if link is None:
+            spec = self.graph.spec(node)
+            declared = spec.find().params[param]
+            if param not in spec.params and declared.required:
+                raise LinkError("LNK-2", f"parameter '{node}.{param}' has no value")
+            return spec.params.get(param, declared.default)
+        if node == place.node:
+            return self.resolved(place, param, link).value
+        known = self.done.get((node, param)) or {None: self.resolved(self.reader.place_of(node), param, link)}
+        if place.frame in known and (None in known or len(known) == place.count):
+            return known[place.frame].value
+        values = [r.value for r in known.values()]
+        if any(v != values[0] for v in values):
+            raise LinkError("LNK-6", f"parameter '{node}.{param}' has another value in each of {len(values)} frames")
+        return values[0]
+
+    def resolved(self, place: Place, param: str, link: ParameterLink) -> Resolved:
+        """Return what a link gives, which is found out once for each frame."""
+        at = self.done.setdefault((place.node, param), {})
+        if place.frame not in at:
+            spec = self._spec(place.node, param)
+            try:
+                at[place.frame] = self._followed(place, spec, link)
+            except LinkError as e:
+                if e.node:
+                    raise
+                unit = f" in {spec.unit}" if spec.unit else ""
+                raise e.at(place.node, param, f"{wanted_text(spec)}{unit}") from e
+        return at[place.frame]
+
+    def _spec(self, node: str, param: str) -> Spec:
+        process = self.reader.names.process(node)
+        if param not in process.params:
+            has = ", ".join(process.params) or "none"
+            raise LinkError("LNK-2", f"{process.__name__} has no such parameter", node=node, param=param,
+                            cure=f"it has {has}")  # fmt: skip
+        return process.params[param]
+
+    # -- one link -----------------------------------------------------------------------------------
+
+    def _followed(self, place: Place, spec: Spec, link: ParameterLink) -> Resolved:
+        if link.mode == "frozen":
+            return self._frozen(place, spec, link)
+        found = self._tried(place, spec, link, link.expr)
+        if isinstance(found, Resolved):
+            return found
+        if link.fallback:
+            second = self._tried(place, spec, link, link.fallback, "fallback")
+            if isinstance(second, Resolved):
+                return second
+            raise LinkError("LNK-5", f"'= {link.expr}': {found}; fallback '{link.fallback}': {second}")
+        raise LinkError("LNK-5", f"'= {link.expr}' {found}", cure="give the link a clamp or a fallback")
+
+    def _frozen(self, place: Place, spec: Spec, link: ParameterLink) -> Resolved:
+        params = self.graph.spec(place.node).params
+        if spec.name not in params:
+            why = f"'= {link.expr}' is frozen, and no value was kept"
+            raise LinkError("LNK-2", why, cure="set a value, or thaw it")
+        told = link.taken
+        return Resolved(
+            node=place.node, param=spec.name, frame=place.frame, expr=link.expr, value=params[spec.name],
+            unit=told.unit if told else spec.unit, error=told.error if told else None, n=told.n if told else None,
+            how="frozen",
+        )  # fmt: skip
+
+    def _tried(self, place: Place, spec: Spec, link: ParameterLink, text: str, how: str = "") -> Resolved | str:
+        """Return what an expression gives, or why that cannot be taken: not finite, or out of range."""
+        expression = parse(text)
+        reads = [self.reader.read(r, place) for r in expression.references]
+        inputs = tuple(
+            Input(reference=str(r), value=x.entry.value, unit=_told(x.unit), error=x.entry.error, n=x.entry.n)
+            for r, x in zip(expression.references, reads, strict=True)
+        )
+        error: Any = None
+        if expression.bare is not None and not _is_number(reads[0].entry.value):
+            value: Any = reads[0].entry.value
+        else:
+            part, factor = _program(expression, reads, spec, link)
+            value, error = _computed(part, factor, [x.entry for x in reads], expression)
+            if not _finite(value) and not how and link.clamp is None:
+                return f"is {_text(value)}{_flags(reads)}"
+            clamped = value if how or link.clamp is None else _clamped(value, link.clamp)
+            if clamped != value:
+                value, how, error = clamped, how or "clamp", None
+            if not _finite(value):
+                return f"is {_text(value)}{_flags(reads)}"
+        made = shaped(spec, value)
+        if why := in_range(spec, made):
+            return why
+        counts = [x.entry.n for x in reads if x.entry.n is not None]
+        return Resolved(
+            node=place.node, param=spec.name, frame=place.frame, expr=text, value=made, unit=spec.unit or link.unit,
+            error=error, n=min(counts) if counts else None, how=how or "expression", inputs=inputs,
+            steps=tuple(dict.fromkeys(i for x in reads for i in x.steps)),
+        )  # fmt: skip
+
+
+def _told(unit: Unit | None) -> str:
+    return "" if unit is None or unit is ONE else str(unit)
+
+
+def _program(expression: Expression, reads: list[Read], spec: Spec, link: ParameterLink) -> tuple[Part, float]:
+    """Return the compiled expression, and what its result is multiplied by to be in the unit of the parameter."""
+    for reference, read in zip(expression.references, reads, strict=True):
+        if not _is_number(read.entry.value):
+            what = "text" if isinstance(read.entry.value, str) else read.kind
+            raise LinkError("LNK-6", f"column {reference.column}: '{reference}' is {what} and no number",
+                            cure="such a reference stands alone: = " + str(reference))  # fmt: skip
+    part = compiled(expression, tuple(x.unit for x in reads))
+    to_file = part.unit is IMAGE and unit_of(link.unit or spec.unit).factor_to(DN) is not None
+    return part, unit_factor(part.unit, spec, link, _span(reads) if to_file else None)
+
+
+def unit_factor(unit: Unit | None, spec: Spec, link: ParameterLink, span: float | None) -> float:
+    """Return what a result in *unit* is multiplied by to be in the unit of the parameter.
+
+    Parameters
+    ----------
+    unit
+        None: a written number, which takes any.
+    span
+        How many units of the file the range of the image has; None where there is no one such number.
+
+    Raises
+    ------
+    LinkError
+        LNK-3: it does not convert.
+    """
+    if unit is not None and unit is unit_of(spec.unit) and not link.unit:
+        return 1.0
+    wanted = unit_of(link.unit or spec.unit)
+    if link.unit and spec.unit and wanted.factor_to(unit_of(spec.unit)) is None:
+        raise LinkError("LNK-3", f"the link gives '{link.unit}', the parameter is in '{spec.unit}'")
+    if unit is None or (link.unit and unit is ONE):
+        factor: float | None = 1.0  # a written number takes any unit, a pure number that which the link says it has
+    elif unit is IMAGE and wanted.factor_to(DN) is not None:
+        factor = span
+    else:
+        factor = unit.factor_to(wanted)
+    if factor is None:
+        meant = f"say what the number means: unit '{spec.unit or unit}' of the link"
+        cure = "" if spec.unit and unit is not ONE else meant
+        raise LinkError("LNK-3", f"the result is in '{unit}', the parameter in '{wanted}'", cure=cure)
+    return factor * (wanted.factor_to(unit_of(spec.unit)) or 1.0) if link.unit and spec.unit else factor
+
+
+def _span(reads: list[Read]) -> float:
+    """Return how many units of the file the range of the image has."""
+    bounds = {x.bounds for x in reads if x.bounds is not None}
+    if len(bounds) != 1 or next(iter(bounds))[0] != 0.0:
+        told = " and ".join(f"{lo:g} .. {hi:g}" for lo, hi in sorted(bounds)) or "unknown"
+        raise LinkError("LNK-3", f"samples counted in the range of their image ({told}) are no DN",
+                        cure="only those of one range that begins at 0 convert")  # fmt: skip
+    return next(iter(bounds))[1]
+
+
+# -- numbers ---------------------------------------------------------------------------------------------
+
+
+def _computed(part: Part, factor: float, entries: list[Entry], expression: Expression) -> tuple[Quantity, Any]:
+    """Return the value of an expression in the unit of the parameter, and its standard error."""
+    values = tuple(e.value for e in entries)
+    value = _times(evaluated(part, values, expression.numbers), factor)
+    if all(e.error is None for e in entries) or isinstance(value, bool):
+        return value, None
+    variance: Any = _times(value, 0.0)
+    for i, entry in enumerate(entries):
+        if entry.error is None:
+            continue
+        # First order, the derivative taken over one standard error to either side.
+        ends = [
+            _times(evaluated(part, (*values[:i], moved, *values[i + 1 :]), expression.numbers), factor)
+            for moved in (_moved(entry.value, entry.error, sign) for sign in (1.0, -1.0))
+        ]
+        variance = _mapped(lambda v, a, b: v + (0.5 * (a - b)) ** 2, variance, *ends)
+    return value, _mapped(lambda v: math.sqrt(v) if v >= 0.0 else math.nan, variance)
+
+
+def _moved(value: Quantity, error: Any, sign: float) -> Quantity:
+    return _mapped(lambda v, e: v + sign * e, value, error)
+
+
+def _mapped(operation: Any, *operands: Any) -> Any:
+    counts = [len(o) for o in operands if isinstance(o, tuple)]
+    if not counts:
+        return operation(*operands)
+    wide = [o if isinstance(o, tuple) else (o,) * counts[0] for o in operands]
+    return tuple(operation(*of) for of in zip(*wide, strict=False))
+
+
+def _times(value: Quantity, factor: float) -> Quantity:
+    if isinstance(value, bool) or factor == 1.0:
+        return value
+    return tuple(v * factor for v in value) if isinstance(value, tuple) else value * factor
+
+
+def _clamped(value: Quantity, clamp: tuple[float, float]) -> Quantity:
+    if isinstance(value, tuple):
+        return tuple(_clamped(v, clamp) for v in value)
+    return value if isinstance(value, bool) or value != value else min(max(value, clamp[0]), clamp[1])
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, tuple):
+        return bool(value) and all(isinstance(v, bool | int | float) for v in value)
+    return isinstance(value, bool | int | float)
+
+
+def _finite(value: Quantity) -> bool:
+    return all(map(_finite, value)) if isinstance(value, tuple) else math.isfinite(value)
+
+
+def _text(value: Quantity) -> str:
+    return f"({', '.join(map(_text, value))})" if isinstance(value, tuple) else f"{value:g}"
+
+
+def _flags(reads: list[Read]) -> str:
+    told = "; ".join(dict.fromkeys(x.entry.flags for x in reads if x.entry.flags))
+    return f" ({told})" if told else ""
+
+
+def changed_params(links: Mapping[tuple[str, str], Mapping[int | None, Resolved]]) -> dict[tuple[str, str], Any]:
+    """Return the parameters that links set to one value, whatever the frame: (node, parameter) -> value."""
+    found = {}
+    for at, frames in links.items():
+        values = [r.value for r in frames.values()]
+        if values and all(v == values[0] for v in values):
+            found[at] = values[0]
+    return found

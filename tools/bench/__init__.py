@@ -1,0 +1,1 @@
+"""Benches: named workloads on generated data, each entrant in a process of its own, beside `cp` of the same bytes."""
