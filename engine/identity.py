@@ -9,18 +9,27 @@ from __future__ import annotations
 import hashlib
 import math
 import mmap
+import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import msgpack
 import numpy as np
+import numpy.typing as npt
 import xxhash
 
 # Raise by one when keys must not match those of earlier releases: another measuring grid, another
 # way to write a preimage, another rounding in the engine.
 EPOCH = 2
 
-_ARRAY = 1  # msgpack extension code of numpy arrays inside Values
+# msgpack extension codes of numpy arrays inside Values.
+_ARRAY = 1
+_SQUEEZED = 2
+
+# Arrays of fewer bytes are not worth squeezing; rows of tables have at most so many columns.
+_SMALL = 2048
+_TABLE = 64
 
 
 def digest(*preimage: Any) -> str:
@@ -82,25 +91,52 @@ def pack(value: Any) -> bytes:
     return packed
 
 
+def pack_small(value: Any) -> bytes:
+    """Write a Value as `pack` does, large arrays compressed without loss."""
+    packed: bytes = msgpack.packb(value, default=_squeeze_array, use_bin_type=True)
+    return packed
+
+
 def unpack(data: bytes) -> Any:
-    """Read what `pack` wrote. Tuples come back as lists."""
+    """Read what `pack` or `pack_small` wrote. Tuples come back as lists."""
     return msgpack.unpackb(data, ext_hook=_unpack_array, raw=False, strict_map_key=False)
 
 
 def _pack_array(value: Any) -> Any:
     if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
-        a = np.ascontiguousarray(value)
-        head = msgpack.packb([a.dtype.str, list(a.shape)])
-        return msgpack.ExtType(_ARRAY, head + a.tobytes())
+        return msgpack.ExtType(_ARRAY, _head(value) + value.tobytes())
     if isinstance(value, np.generic):
         return value.item()
     raise TypeError(f"a Value cannot hold {type(value).__name__}")
 
 
+def _squeeze_array(value: Any) -> Any:
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in "biuf" or value.nbytes < _SMALL:
+        return _pack_array(value)
+    # Bytes of equal weight (of a table: and of the same column) beside one another are alike.
+    rows = np.ascontiguousarray(value).view(np.uint8).reshape(-1, _record(value.shape, value.dtype))
+    return msgpack.ExtType(_SQUEEZED, _head(value) + zlib.compress(rows.T.tobytes(), level=1))
+
+
+def _head(a: npt.NDArray[Any]) -> bytes:
+    head: bytes = msgpack.packb([a.dtype.str, list(a.shape)])
+    return head
+
+
+def _record(shape: Sequence[int], dtype: np.dtype[Any]) -> int:
+    """Return after how many bytes those of equal weight come again."""
+    columns = shape[-1] if len(shape) == 2 and shape[-1] <= _TABLE else 1
+    return columns * dtype.itemsize
+
+
 def _unpack_array(code: int, data: bytes) -> Any:
-    if code != _ARRAY:
+    if code not in (_ARRAY, _SQUEEZED):
         raise ValueError(f"unknown extension {code} in a Value")
     unpacker = msgpack.Unpacker()
     unpacker.feed(data)
-    dtype, shape = unpacker.unpack()
-    return np.frombuffer(data, dtype=np.dtype(dtype), offset=unpacker.tell()).reshape(shape).copy()
+    name, shape = unpacker.unpack()
+    dtype, start = np.dtype(name), unpacker.tell()
+    if code == _ARRAY:
+        return np.frombuffer(data, dtype=dtype, offset=start).reshape(shape).copy()
+    planes = np.frombuffer(zlib.decompress(memoryview(data)[start:]), np.uint8)
+    return planes.reshape(_record(shape, dtype), -1).T.copy().view(dtype).reshape(shape)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-# Samples of one strip buffer: 640 KiB of float32. Everything alive in a pull then stays in a
-# 512 KiB - 1 MiB L2 cache; 10 MB strips were measured 1.4 to 2.5 times slower.
+# Samples of one strip of what is kept, 640 KiB of float32, which is part of the form of stored pixels. Strips that
+# are written have the size that fits the machine's cache (cpu_cache.py); 10 MB were 1.4 to 2.5 times slower.
 STRIP_SAMPLES = 160 * 1024
 
 # Samples of one measuring tile and of one measuring block. They are part of what a measure means:

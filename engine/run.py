@@ -58,7 +58,8 @@ def run(
     pin
         Nodes whose pixels are kept in the store.
     strip_samples
-        Samples of a strip (for tests: results do not depend on it).
+        Samples of a strip; default: what fits the second-level cache of a core, or ``LERAR_STRIP_SAMPLES``. Results
+        do not depend on it.
     memory
         Budget in bytes; default: a quarter of the machine's. Masters that are asked for in several passes are kept
         in it; what does not fit goes to the store.

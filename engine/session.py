@@ -13,6 +13,7 @@ from typing import Any
 from .bands import Work, compute_value, fold, make_band, measure_block, measured_images
 from .collected import Collected, Held
 from .costs import Spent, Times
+from .cpu_cache import strip_samples as usual_samples
 from .errors import EngineError, GraphError, NodeFailed
 from .evaluation import Evaluation
 from .identity import pack, unpack
@@ -314,7 +315,7 @@ class Session:
 
     def _make_group(self, group: list[Target], strip_samples: int | None) -> None:
         frame = self.evaluation.frame(group[0][0])
-        rows = strip_rows(frame.width, *([strip_samples] if strip_samples else []))
+        rows = strip_rows(frame.width, strip_samples or usual_samples())
         if any(isinstance(w, StoredPixels) for _, w, _ in group):
             rows = strip_rows(frame.width)  # the store takes whole strips of its own size
         nodes = [i if i >= 0 else f.step for f, _, i in group]
@@ -401,7 +402,7 @@ class Session:
         frame = self.evaluation.frame(feed)
         if box == frame.box:
             self._keep([feed.step], [])
-        rows = strip_rows(box.width, *([strip_samples] if strip_samples else []))
+        rows = strip_rows(box.width, strip_samples or usual_samples())
         taken = Collected(box, frame.channels, on_disk=self.lane.apart)
         try:
             self._bands([(feed, taken)], box, rows, "compute", [feed.step])

@@ -30,7 +30,7 @@ import xxhash
 
 from .errors import SourceError, StoreError
 from .folders import cache_root
-from .identity import digest, digest_file, pack, unpack
+from .identity import digest, digest_file, pack, pack_small, unpack
 from .stored_pixels import StoredPixels, verify
 from .written import WrittenPixels
 
@@ -61,7 +61,7 @@ class Store:
 
     def put_value(self, key: str, value: Any) -> None:
         """Keep a Value; failing to (a full disk) is no error, it will be measured again."""
-        body = pack(value)
+        body = pack_small(value)
         self._write(self._path("values", key), xxhash.xxh3_64_digest(body) + body)
 
     def value(self, key: str) -> Any:

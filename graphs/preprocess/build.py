@@ -133,7 +133,7 @@ class Builder:
             return ready
         chosen = min(stacks, key=lambda s: (_REFERENCES.index(s.filter) if s.filter in _REFERENCES else 99, -s.count))
         images = ready[chosen.name]
-        stars = [self.graph.add("DetectStars", name=f"stars-{tail(n.name)}", image=n) for n in images]
+        stars = [self.graph.add("DetectStars", name=f"stars-{tail(n.name)}", image=n, max_stars=_STARS) for n in images]
         choice = self.graph.add("ChooseReference", name=f"choose-{chosen.name}", stars=stars)
         reference = self.graph.add("ReferenceFrame", name=f"reference-{chosen.name}", images=images, choice=choice)
         made = {}
@@ -141,7 +141,7 @@ class Builder:
             # A frame that cannot be aligned becomes one without samples, which the integration passes over.
             node = self.graph.add(
                 "StarAlignment", name=f"registered-{stack.name}", images=ready[stack.name], reference=reference,
-                on_failure="missing",
+                keep_stars=_STARS, on_failure="missing",
             )  # fmt: skip
             if "registered" in self.options.keep:
                 self.write(f"write-registered-{stack.name}", node, f"registered_{stack.name}.fits")
@@ -175,7 +175,12 @@ class Builder:
 
     def measures(self, images: Sequence[Node]) -> list[Node]:
         """Return the figures of frames, a node for each group of them."""
-        return [self.graph.add("SubframeMeasures", name=f"measures-{tail(n.name)}", image=n) for n in images]
+        return [
+            self.graph.add(
+                "SubframeMeasures", name=f"measures-{tail(n.name)}", image=n, keep_stars=_STARS, max_psf_fits=_FITS
+            )
+            for n in images
+        ]
 
     def weighed(self, stack: Stack, measures: list[Node]) -> list[Node]:
         """Return the figures of frames with weights by the user's formula."""
@@ -231,6 +236,10 @@ _REFERENCES = ("L", "G", "R", "B", "Ha")
 
 # With fewer lights there is little rejection that differing levels could mislead.
 _LOCAL = 3
+
+# The brightest so many stars place, level and measure a light; the rest would add bytes to the store, and little else.
+_STARS = 3000
+_FITS = 1000
 
 _BY_MEASURES = ("psf", "psf_snr", "formula")
 

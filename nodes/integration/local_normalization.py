@@ -26,7 +26,7 @@ class _Offset(NamedTuple):
     reference: float
 
 
-class LocalNormalization(Process, id="integration.local_normalization", version=2):
+class LocalNormalization(Process, id="integration.local_normalization", version=3):
     """Remove the differences in sky and transparency between an image and a reference it is aligned with.
 
     The result is ``A0(x, y) + A1 image``: A1 is the ratio of light, reference to image, per channel; A0 a smooth
@@ -56,11 +56,11 @@ class LocalNormalization(Process, id="integration.local_normalization", version=
 
         {"kind": "local" | "global" | "none", "why": ...,
          "scale": [A1 of each channel], "scale_from": "psf_signal" | "structures" | "no_scale", "pairs": ...,
-         "offset": float64 (channels, rows, columns), "coefficients": ..., "cell": [height, width],
+         "coefficients": float32 (channels, rows + 4, columns + 4), "cell": [height, width],
          "location": [...], "reference_location": [...], "left_out": ...}
 
-    in physical units. ``offset`` is A0 at the centres of the cells, ``coefficients`` those of its spline with
-    two nodes more on every side, ``pairs`` how many stars (or cells) told the scale, ``left_out`` the part of
+    in physical units. ``coefficients`` are those of the bicubic B-spline that is A0 at the centres of the cells, with
+    two nodes more on every side; ``pairs`` how many stars (or cells) told the scale, ``left_out`` the part of
     all samples that stand out in one image only. An image without any sample gives ``none`` and stays missing.
 
     Method: PixInsight's LocalNormalization. Different here: the smooth part is taken of the difference of both
@@ -232,11 +232,10 @@ class LocalNormalization(Process, id="integration.local_normalization", version=
         if why:
             scales, source, pairs = self._unscaled(len(told), known)
         offsets = [self._offset(t, c, s) for t, c, s in zip(told, common, scales, strict=True)]
-        grids = np.stack([o.grid for o in offsets])
         return {
             "kind": "global" if self.global_location_normalization else "local", "why": why,
             "scale": scales, "scale_from": source, "pairs": pairs,
-            "offset": grids, "coefficients": np.stack([model.spline(g) for g in grids]),
+            "coefficients": np.stack([model.spline(o.grid) for o in offsets]).astype(np.float32),
             "cell": list(self._cells(known).step),
             "location": [o.image for o in offsets], "reference_location": [o.reference for o in offsets],
             "left_out": float(np.mean(told[:, cells.DROPPED])),
@@ -284,7 +283,7 @@ class LocalNormalization(Process, id="integration.local_normalization", version=
         low, high = (lo, hi) if self.truncate else (-math.inf, math.inf)
         for c in range(source.nominal):
             numbers = np.array([told["scale"][c], source.lo, lo, low, high])
-            nodes = np.ascontiguousarray(told["coefficients"][c])
+            nodes = np.ascontiguousarray(told["coefficients"][c], np.float64)
             model.normalise(tiles[0][c], out[c], nodes, *rows, *columns, numbers)
         return out
 

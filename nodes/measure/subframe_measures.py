@@ -32,6 +32,7 @@ class SubframeMeasures(Composite, id="measure.subframe_measures"):
         default=5.0, low=1.0, high=1000.0, unit="sigma", doc="least height of a star in the smoothed image"
     )
     structure_layers: int = param(default=5, low=4, high=7, doc="how large stars may be; see DetectStars")
+    keep_stars: int = param(default=0, low=0, doc="keep of the stars the brightest so many; 0: all")
     psf_fit: Function = param(
         default="moffat4", choices=(
             "gaussian", "moffat", "moffat10", "moffat8", "moffat6", "moffat4", "moffat25", "moffat15", "lorentzian",
@@ -46,7 +47,7 @@ class SubframeMeasures(Composite, id="measure.subframe_measures"):
         image = feeds["image"]
         stars = add(
             "registration.detect_stars", "stars", image=image, threshold=self.threshold,
-            structure_layers=self.structure_layers,
+            structure_layers=self.structure_layers, max_stars=self.keep_stars,
         )["stars"]  # fmt: skip
         psf = add(
             "registration.fit_psf", "psf", image=image, stars=stars, function=self.psf_fit,

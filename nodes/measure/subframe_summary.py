@@ -11,7 +11,7 @@ from ...engine.api import Known, Port, Process, param
 from ._rejection import Floats, mean_and_deviation, survivors
 
 
-class SubframeSummary(Process, id="measure.subframe_summary", version=2):
+class SubframeSummary(Process, id="measure.subframe_summary", version=3):
     """Gather the figures by which frames are compared.
 
     The Value holds, as plain numbers: FWHM, FWHMMeanDev, Eccentricity, EccentricityMeanDev, StarResidual,
@@ -72,7 +72,7 @@ class SubframeSummary(Process, id="measure.subframe_summary", version=2):
             "EccentricityMeanDev": eccentricity_dev,
             "StarResidual": residual,
             "StarResidualMeanDev": residual_dev,
-            "Stars": len(values["stars"]["table"]),
+            "Stars": values["stars"].get("found", len(values["stars"]["table"])),
             "PSFCount": len(table),
             "PSFFlux": total,
             "PSFFluxPower": float((flux * flux).sum()),

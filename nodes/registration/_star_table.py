@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,24 @@ from ._mesh import Table
 from ._moments import BLENDED, COLUMNS
 
 X, Y, FLUX, FWHM, ECCENTRICITY, FLAGS = (COLUMNS.index(n) for n in ("x", "y", "flux", "fwhm", "eccentricity", "flags"))
+
+
+_PLACE = 2.0**-14
+_DIGITS = 2.0**16
+
+
+def rounded(table: Table, places: Sequence[int] = (X, Y)) -> Table:
+    """Return *table* with places to 2^-14 pixels and all else to 16 binary digits: what noise leaves, and no more.
+
+    The places of the brightest stars are known to a few 10^-4 pixels, their fluxes to some 10^-4. Without digits
+    that mean nothing a list takes a third of the bytes.
+    """
+    whole = table.copy()
+    whole[:, places] = np.rint(table[:, places] / _PLACE) * _PLACE
+    rest = [i for i in range(table.shape[1]) if i not in places]
+    mantissa, exponent = np.frexp(table[:, rest])
+    whole[:, rest] = np.ldexp(np.rint(mantissa * _DIGITS), exponent - 16)
+    return whole
 
 
 def ordered(table: Table) -> Table:

@@ -19,7 +19,7 @@ _MOST = 0.9
 """Part of the largest company that a frame must have: frames on the edge of a drift have less than those within."""
 
 
-class ChooseReference(Process, id="registration.choose_reference", version=2):
+class ChooseReference(Process, id="registration.choose_reference", version=3):
     """Choose the frame with sharp, round and many stars and little noise, among those that lie as most do.
 
     The frame of the smallest ``rank(FWHM) + rank(eccentricity) + rank(noise) - rank(stars)`` wins, of equals the
@@ -55,7 +55,7 @@ class ChooseReference(Process, id="registration.choose_reference", version=2):
                 f"got {self.frame_index}"
             )
         figures = {name: np.array([_figure(one, name) for one in lists]) for name in ("fwhm", "eccentricity", "noise")}
-        stars = np.array([len(one["table"]) for one in lists], np.float64)
+        stars = np.array([one.get("found", len(one["table"])) for one in lists], np.float64)
         scores = sum((ranks(v) for v in figures.values()), -ranks(stars))
         index, kept = self.frame_index, np.empty(0, np.int64)
         if index < 0:

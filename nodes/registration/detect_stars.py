@@ -9,7 +9,7 @@ import numpy as np
 from ...engine.api import Again, Box, Frame, Known, ParameterError, Port, Process, Tile, param
 from ._detection import field_of, gain_of, heights, luminance, maxima, spread
 from ._moments import COLUMNS, SATURATED, crests, measured
-from ._star_table import FLAGS, X, Y, cleaned, flagged, medians
+from ._star_table import FLAGS, X, Y, cleaned, flagged, medians, rounded
 
 _SHARP, _BROAD = 1.0, 3.0
 """Sigmas of the smoothing for stars of 2 to 4 px FWHM and for those of 5 to 10 px."""
@@ -26,14 +26,14 @@ threshold: at three sigmas any number of maxima are noise, and say nothing about
 _NOTHING: dict[str, list[Any]] = {"tables": [], "noise": [], "background": [], "plain": []}
 
 
-class DetectStars(Process, id="registration.detect_stars", version=2):
+class DetectStars(Process, id="registration.detect_stars", version=3):
     """Find the stars of a linear image and measure place, flux and shape of each.
 
     The Value::
 
         {"columns": ["x", "y", "flux", "peak", "background", "fwhm", "eccentricity", "theta", "snr", "flags"],
          "table": float64 array (n, 10), brightest first (equal fluxes by y, then x),
-         "noise": ..., "background": ..., "fwhm": ..., "eccentricity": ...,
+         "found": ..., "noise": ..., "background": ..., "fwhm": ..., "eccentricity": ...,
          "width": ..., "height": ...}
 
     x, y
@@ -50,6 +50,8 @@ class DetectStars(Process, id="registration.detect_stars", version=2):
         Sum of 1 saturated, 2 within four pixels of the image's edge, 4 another star (a tenth as bright or
         more) within two FWHM, 8 missing samples near the peak, 16 no shape could be found: the star is
         measured under a round window of the width typical of its neighbours.
+    found
+        How many stars there are, those that *max_stars* leaves out included.
     noise, background, fwhm, eccentricity
         Medians over the frame; the last two over unflagged stars (NaN without any). The noise is that of
         the mean over a star, scaled to one sample: where resampling made neighbours alike it is larger
@@ -62,7 +64,8 @@ class DetectStars(Process, id="registration.detect_stars", version=2):
     A star is a local maximum of the smoothed image at least *threshold* times the local noise above the local
     background, wider than one hot pixel, and parted from brighter neighbours by a dip. Places are windowed
     centroids with an adaptive elliptical Gaussian window (Bernstein & Jarvis 2002, AJ 123, 583; the window of
-    SExtractor's XWIN_IMAGE is the round case).
+    SExtractor's XWIN_IMAGE is the round case). Numbers are kept to 16 binary digits, places to 2^-14 pixels: less than
+    the noise of any of them.
     """
 
     inputs = (Port("image"),)
@@ -153,13 +156,15 @@ class DetectStars(Process, id="registration.detect_stars", version=2):
 
     def _value(self, partial: Any, frame: Frame) -> dict[str, Any]:
         table = np.concatenate([np.empty((0, len(COLUMNS))), *partial["tables"]])
-        table = flagged(cleaned(table, float(spread(frame))))
+        table = flagged(cleaned(rounded(table), float(spread(frame))))
+        found = len(table)
         if self.max_stars:
             table = table[: self.max_stars]
         cells = {name: np.concatenate([np.empty(0), *partial[name]]) for name in ("noise", "background")}
         return {
             "columns": list(COLUMNS),
             "table": table,
+            "found": found,
             **{name: float(np.median(c)) if c.size else float("nan") for name, c in cells.items()},
             **medians(table),
             "width": frame.width,

@@ -12,6 +12,7 @@ from ...engine.api import Box, Known, Port, Process, Tile, param
 from ._detection import luminance, spread
 from ._mesh import Table
 from ._psf_fit import COLUMNS, FREE, GAUSSIAN, UNUSABLE, fit_stars
+from ._star_table import rounded
 
 Function = Literal[
     "gaussian", "moffat", "moffat10", "moffat8", "moffat6", "moffat4", "moffat25", "moffat15", "lorentzian", "auto"
@@ -30,11 +31,13 @@ _BETAS: dict[str, tuple[float, ...]] = {
     "auto": (2.5, 4.0, 6.0, 10.0),
 }
 
+_PLACES = tuple(COLUMNS.index(name) for name in ("star", "x", "y"))
+
 _WIDEST = 40
 """Most rows that a fit may reach from its star."""
 
 
-class FitPsf(Process, id="registration.fit_psf", version=2):
+class FitPsf(Process, id="registration.fit_psf", version=3):
     """Fit a Gaussian or Moffat function to the brightest unsaturated stars.
 
     The Value::
@@ -104,7 +107,7 @@ class FitPsf(Process, id="registration.fit_psf", version=2):
         return [*a, *b]
 
     def finish(self, partial: Any, known: Known) -> dict[str, Any]:
-        table = np.concatenate([np.empty((0, len(COLUMNS))), *partial])
+        table = rounded(np.concatenate([np.empty((0, len(COLUMNS))), *partial]), _PLACES)
         table = table[np.argsort(table[:, 0], kind="stable")]
         good = table[table[:, -1] == 0]
         names = ("fwhm", "eccentricity", "beta", "residual")

@@ -41,6 +41,7 @@ class StarAlignment(Composite, Resampling, id="registration.star_alignment"):
     max_stars: int = param(
         default=1500, low=10, high=20000, doc="of how many of the brightest stars triangles are built at most"
     )
+    keep_stars: int = param(default=0, low=0, doc="keep of the stars of an image the brightest so many; 0: all")
     model: Model = param(
         default="auto", choices=get_args(Model), doc="the kind of map; auto lets cross-validation choose"
     )
@@ -48,9 +49,10 @@ class StarAlignment(Composite, Resampling, id="registration.star_alignment"):
     reference_index: int = param(
         default=-1, low=-1, doc="which image is the reference, from 0, when none is linked; -1 chooses the best"
     )
+
     def expand(self, add: Expand, feeds: Mapping[str, Any]) -> Mapping[str, Any]:
         images, reference = feeds["images"], feeds.get("reference")
-        detect = {"threshold": self.threshold}
+        detect = {"threshold": self.threshold, "max_stars": self.keep_stars}
         stars = add("registration.detect_stars", "stars", image=images, **detect)["stars"]
         if reference is None:
             choose = add("registration.choose_reference", "choose", stars=stars, frame_index=self.reference_index)

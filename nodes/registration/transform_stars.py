@@ -49,7 +49,7 @@ class TransformStars(Process, id="registration.transform_stars"):
             table[:, X], table[:, Y] = x, y
             inside = (x >= -0.5) & (y >= -0.5) & (x < frame.width - 0.5) & (y < frame.height - 0.5)
             table = ordered(table[inside])
-        return {**stars, "table": table, "width": frame.width, "height": frame.height}
+        return {**stars, "table": table, "found": len(table), "width": frame.width, "height": frame.height}
 
 
 def _areas(steps: Sequence[Step], x: Floats, y: Floats) -> Floats:

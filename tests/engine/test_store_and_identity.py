@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lerarlink.engine.errors import SourceError
-from lerarlink.engine.identity import canonical, digest, digest_file, pack, unpack
+from lerarlink.engine.identity import canonical, digest, digest_file, pack, pack_small, unpack
 from lerarlink.engine.store import Store
 from lerarlink.engine.stored_pixels import StoredPixels
 
@@ -53,6 +53,25 @@ def test_values_hold_arrays(dtype: str) -> None:
     assert back["b"] == value["b"]
     assert back["a"].dtype == value["a"].dtype
     assert (back["a"] == value["a"]).all()
+
+
+@pytest.mark.parametrize("dtype", ["?", "u1", ">i2", "u4", "i8", "f2", "f4", "<f8", ">f8"])
+@pytest.mark.parametrize("shape", [(), (0, 7), (5000,), (700, 3), (70, 80), (3, 40, 50), (2100, 1, 1)])
+def test_large_arrays_are_squeezed_without_loss(dtype: str, shape: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(3)
+    value = np.frombuffer(rng.bytes(int(np.prod(shape)) * np.dtype(dtype).itemsize), dtype).reshape(shape)
+    if dtype == "?":
+        value = rng.integers(0, 2, shape).astype(bool)
+    for a in (value, value[::-1] if shape else value, np.asfortranarray(value)):
+        back = unpack(pack_small({"a": a, "b": "x"}))["a"]
+        assert back.dtype == a.dtype and back.shape == a.shape and back.flags.writeable
+        assert back.tobytes() == a.tobytes()
+
+
+def test_tables_without_idle_digits_take_a_fraction() -> None:
+    table = np.column_stack([np.arange(3000.0), np.round(np.random.default_rng(5).normal(0, 1000, (3000, 4)))])
+    assert len(pack_small(table)) < 0.25 * len(pack(table))
+    assert len(pack_small(table[:10])) == len(pack(table[:10])), "small ones are left alone"
 
 
 def test_values_hold_nothing_that_could_run() -> None:

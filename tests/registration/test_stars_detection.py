@@ -104,6 +104,23 @@ def test_all_stars_are_found_and_nothing_else() -> None:
     assert len(stars["table"]) <= len(truth) + 1
 
 
+def test_the_brightest_are_kept_and_all_are_counted() -> None:
+    truth = grid(8, 8, 30, 3000.0, 4)
+    truth[:, 2] *= np.linspace(1.0, 5.0, len(truth))
+    image = noisy(moffat((290, 290), truth, 2.5))
+    every, few = detect(image), detect(image, max_stars=10)
+    assert every["found"] == few["found"] == len(every["table"]) == 64
+    np.testing.assert_array_equal(few["table"], every["table"][:10])
+
+
+def test_numbers_have_no_digits_below_their_noise() -> None:
+    stars = detect(noisy(moffat((290, 290), grid(8, 8, 30, 3000.0, 4), 2.5)))
+    places = stars["table"][:, :2] * 2**14
+    assert (places == np.rint(places)).all()
+    mantissa, _ = np.frexp(stars["table"][:, 2:])
+    assert (mantissa * 2**16 == np.rint(mantissa * 2**16)).all()
+
+
 def test_the_place_of_a_pixels_centre_is_a_whole_number() -> None:
     truth = np.array([[40.0, 30.0, 50000.0]])
     stars = detect(noisy(moffat((64, 80), truth, 3.0)))

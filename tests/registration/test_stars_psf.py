@@ -97,7 +97,7 @@ def test_flux_is_what_lies_in_the_ellipse_at_a_tenth() -> None:
     # Of a Gaussian nine tenths lie within the ellipse on which it has fallen to one tenth.
     total = 5000 * np.pi * 6.0 * 5.0 / (4 * np.log(2))
     assert row["flux"] == pytest.approx(0.9 * total, rel=0.02)
-    assert row["mean_flux"] == pytest.approx(row["flux"] / (np.pi / 4 * row["fwtm_x"] * row["fwtm_y"]), rel=1e-6)
+    assert row["mean_flux"] == pytest.approx(row["flux"] / (np.pi / 4 * row["fwtm_x"] * row["fwtm_y"]), rel=1e-4)
 
 
 def test_a_noisy_fit_is_that_of_scipy() -> None:
