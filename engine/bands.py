@@ -88,9 +88,9 @@ def compute_value(ticket: Any, step: int) -> Any:
 
 
 def make_band(ticket: Any, band: Sequence[int]) -> tuple[int, float, Spent]:
-    """Pull a band of every target strip by strip, hand the strips on; return bytes made, bytes read, times."""
+    """Pull a band of every target strip by strip, hand the strips on; return bytes stored, bytes read, times."""
     work: Work = shared(ticket)
-    made, read, meter = 0, 0.0, Meter()
+    stored, read, meter = 0, 0.0, Meter()
     for box in strips(Box(*band), work.rows):
         work.stop_if_cancelled()
         puller = Puller(work.evaluation, work.stored, work.traffic, work.chains, meter)
@@ -103,9 +103,9 @@ def make_band(ticket: Any, band: Sequence[int]) -> tuple[int, float, Spent]:
             begun = meter.begin()
             _write(work, feed, writer, box, tile)
             meter.end(begun, _writing(writer), ((feed.step, 1.0, tile.size),))
-            made += tile.nbytes
+            stored += tile.nbytes if isinstance(writer, StoredPixels) else 0
         read += puller.read
-    return made, read, meter.spent
+    return stored, read, meter.spent
 
 
 def _writing(writer: Any) -> str:

@@ -14,11 +14,12 @@ import numpy as np
 from . import registry
 from .errors import GraphError
 from .frame import Frame
+from .making import BAND_SAMPLES
 from .plan import Feed, Lowering
 from .process import Tile
 from .region import Box
 from .schedule import Lane, Scheduler
-from .session import BAND_SAMPLES, Session
+from .session import Session
 from .store import Store
 from .wiring import Link, NodeSpec, Wiring
 

@@ -7,7 +7,7 @@ its own, and then read: from memory as long as the budget lasts, from the store 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from .errors import EngineError
 from .evaluation import Evaluation
@@ -66,13 +66,14 @@ def worth_keeping(
 
 
 def dear_again(
-    evaluation: Evaluation, measuring: Iterable[int], goal: Iterable[int], kept: Iterable[Feed]
-) -> list[Feed]:
-    """Return what takes long to make and is drawn on now, by *measuring*, and again later on the way to *goal*."""
-    steps, kept, now, goal = evaluation.plan.steps, set(kept), set(measuring), set(goal)
+    evaluation: Evaluation, measuring: Iterable[int], goal: Iterable[int], kept: Iterable[Feed],
+    dear: Callable[[int], bool],
+) -> list[Feed]:  # fmt: skip
+    """Return what is *dear* to make and is drawn on now, by *measuring*, and again later on the way to *goal*."""
+    kept, now, goal = set(kept), set(measuring), set(goal)
     later = [i for i in evaluation.upstream(list(goal)) if i not in now and (i in goal or evaluation.waits(i))]
-    dear = {f for f in _behind(evaluation, later, kept) if steps[f.step].process.dear} - kept
-    return sorted(dear & _behind(evaluation, now, kept | dear))
+    wanted = {f for f in _behind(evaluation, later, kept) if dear(f.step)} - kept
+    return sorted(wanted & _behind(evaluation, now, kept | wanted))
 
 
 def _behind(evaluation: Evaluation, steps: Iterable[int], stop: set[Feed]) -> set[Feed]:
@@ -154,6 +155,6 @@ def used(evaluation: Evaluation, index: int, port: str, linked: tuple[Feed, ...]
     try:
         known = evaluation.known(index, image)
         boxes = needed_boxes(process, known.frame.box, port, known, len(linked))
-    except EngineError:  # not told yet, before it is measured
+    except (EngineError, KeyError, TypeError):  # it asks for what is not known before other steps are measured
         return linked
     return tuple(feed for feed, box in zip(linked, boxes, strict=True) if not box.empty)

@@ -38,7 +38,7 @@ class Stage:
     peak
         Resident bytes of this process at most, since it began.
     read, written
-        Bytes of source files read; bytes of pixels written to files or kept.
+        Bytes of source files read; bytes of the files written and of pixels put into the store.
     """
 
     action: str

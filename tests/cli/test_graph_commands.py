@@ -191,6 +191,28 @@ def test_a_dry_run_knows_that_a_changed_parameter_changes_what_follows(
     assert changed["luminance"] == "absent"
 
 
+def test_a_dry_run_tells_what_is_kept_from_pass_to_pass_because_it_took_long(
+    run_lerar: Lerar, make_fits: MakeFits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lerarlink.engine.costs._LEAST", 0.0)
+    g = Graph()
+    image = g.add("ReadImage", name="read", path=str(make_fits(height=60, width=80)))
+    smooth = g.add("PixelMath", name="smooth", image=image, expression="medfilt($T, 9)")
+    display = g.add("ScreenTransferFunction", name="display", image=smooth)
+    shown = g.add("HistogramTransformation", name="shown", image=smooth, display=display)
+    g.add("WriteImage", name="write", image=shown, path="shown.fits")
+    g.save(tmp_path / "g.yaml")
+    call = ["run", tmp_path / "g.yaml", "--out", tmp_path / "o"]
+
+    def told() -> str:
+        done = run_lerar(*call, "--set", "display.target_background=0.2", "--dry-run", "--json")
+        return {n["node"]: n["why"] for n in json.loads(done.stdout)["nodes"]}["smooth"]
+
+    assert told() == "its pixels are made strip by strip where they are needed"
+    assert run_lerar(*call).exit_code == 0
+    assert told() == "its pixels are made once and kept for later passes, as far as memory goes"
+
+
 def test_a_dry_run_is_a_table_with_reasons(run_lerar: Lerar, inverted: Path, tmp_path: Path) -> None:
     text = run_lerar("run", inverted, "--dry-run").stdout
     assert "was not read before" in text and "80 x 60 x 1" in text and "inverted.fits" in text

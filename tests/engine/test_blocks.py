@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-import lerarlink.engine.session as session
+import lerarlink.engine.making as making
 from lerarlink import Graph
 from lerarlink.engine.api import Box, Known, Port, Process, Tile, param
 from lerarlink.engine.errors import Cancelled
@@ -82,7 +82,7 @@ def stack(frames: list[str], g: Graph) -> Node:
 
 
 def forced(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
-    monkeypatch.setattr(session, "best_cut", lambda evaluation, feeds, box, rows, kept, most: Cut(2 * rows, columns))
+    monkeypatch.setattr(making, "best_cut", lambda evaluation, feeds, box, rows, kept, most: Cut(2 * rows, columns))
 
 
 @pytest.mark.parametrize(("columns", "scheduler"), [(64, "threads"), (37, "sync"), (1000, "threads")])

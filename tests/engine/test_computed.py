@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lerarlink.engine import session
+from lerarlink.engine import measuring
 from lerarlink.engine.api import Known, Port, Process, param
 from lerarlink.engine.graph import Graph
 from lerarlink.engine.store import Store
@@ -60,11 +60,11 @@ def test_values_that_wait_for_nothing_are_computed_at_the_same_time(tmp_path: Pa
 
 
 def test_values_that_took_long_are_recalled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "KEEP_COMPUTED", 1e9)
+    monkeypatch.setattr(measuring, "KEEP_COMPUTED", 1e9)
     graph().output("sum").value(store=Store(tmp_path))
     graph().output("sum").value(store=Store(tmp_path))
     assert len(CALLS) == 4, "what takes no time is computed again"
-    monkeypatch.setattr(session, "KEEP_COMPUTED", -1.0)
+    monkeypatch.setattr(measuring, "KEEP_COMPUTED", -1.0)
     graph().output("sum").value(store=Store(tmp_path))
     CALLS.clear()
     assert graph().output("sum").value(store=Store(tmp_path)) == 1

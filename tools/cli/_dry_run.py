@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from ...engine.dear import Dear
 from ...engine.errors import EngineError, NodeFailed, SourceError
 from ...engine.evaluation import Evaluation
 from ...engine.identity import digest
+from ...engine.keeping import dear_again, worth_keeping
 from ...engine.links.resolving import Resolved
 from ...engine.plan import Absent, Feed, Lowering, Plan
 from ...engine.states import check_states
@@ -101,6 +103,7 @@ class _Forecaster:
         measured_first = [i for behind in self.lowering.awaited().values() for i in behind]
         self.ends = sorted({*wanted, *self.sinks, *self.pins, *measured_first})
         self.kept: dict[Feed, str] = {}
+        self.held: set[int] = set()
 
     def _follow(self) -> None:
         """Follow the parameter links whose Values the store has."""
@@ -132,6 +135,7 @@ class _Forecaster:
         measured = self._measured(ready, waiting)
         self.kept = kept_images(self.evaluation, self.store, self.evaluation.upstream(self.ends))
         used = self._used(measured)
+        self.held = self._held(measured)
         found = Forecast()
         for name in self.graph.order(self.graph):
             found.nodes.append(self._outlook(name, measured, used, set(ready)))
@@ -186,6 +190,13 @@ class _Forecaster:
                         todo.append(feed.step)
         return used
 
+    def _held(self, measured: set[int]) -> set[int]:
+        """Return the steps whose pixels would be kept from one pass to the next."""
+        made = self.sinks | self.pins
+        dear = dear_again(self.evaluation, measured, self.ends, self.kept, Dear(self.evaluation, self.store))
+        masters = worth_keeping(self.evaluation, made, measured, self.kept)
+        return {f.step for f in dear}.union(f.step for group in masters for f in group)
+
     def _outlook(self, name: str, measured: set[int], used: set[int], ready: set[int]) -> Outlook:
         spec = self.graph.spec(name)
         does, why = self._judged(name, measured, used, ready)
@@ -218,6 +229,8 @@ class _Forecaster:
             return "rests", "what needs its pixels is stored"
         if not process.inputs:
             return "reads", self._size(steps[0])
+        if any(i in self.held for i in steps):
+            return "runs", "its pixels are made once and kept for later passes, as far as memory goes"
         return "runs", "its pixels are made strip by strip where they are needed"
 
     def _no_steps(self, name: str) -> tuple[Does, str]:
