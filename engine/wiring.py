@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -266,11 +267,11 @@ class Wiring:
             raise GraphError(f"links run in a circle: {circle} -> {circle.partition(' ')[0]}") from None
 
     def _refuse_missing(self, names: Iterable[str]) -> None:
-        if missing := sorted(n for n in names if n not in self):
-            raise UnresolvedLinkError(
-                unresolved("the graph", f"links come from {_some(missing)}, which the graph does not have",
-                           cure="add what is missing, or link to another node")
-            )  # fmt: skip
+        wanted = set(names)
+        if not all(n in self for n in wanted):
+            lost = next(at for at in self.links() if at[0].node not in self and at[1] in wanted)
+            cure = f"add '{lost[0].node}', or link '{lost[2]}' to another node"
+            raise UnresolvedLinkError(source_gone(self, *lost, cure=cure))
 
     def _order_with_links(self, wanted: frozenset[str] | None) -> list[str]:
         found = joined(self)
@@ -329,6 +330,15 @@ def check_params(spec: NodeSpec, linked: Collection[str]) -> None:
     missing = [s.name for s in process.params.values() if s.required and s.name not in {*spec.params, *linked}]
     if missing:
         spec.build()
+
+
+def source_gone(graph: Wiring, source: Link, node: str, port: str, *, cure: str = "") -> str:
+    """Return the message that an input is linked to a node which the graph does not have, with the nearest names."""
+    close = difflib.get_close_matches(source.node, list(graph), n=3, cutoff=0.5)
+    return unresolved(
+        f"node '{node}', input '{port}'", f"linked to '{source}', but there is no node '{source.node}'",
+        near=[f"near it: {', '.join(close)}"] if close else (), cure=cure,
+    )  # fmt: skip
 
 
 def _some(names: list[str], most: int = 8) -> str:

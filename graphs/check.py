@@ -13,7 +13,7 @@ from ..engine.links.checking import orders, problems
 from ..engine.plan import offers
 from ..engine.ports import Port
 from ..engine.process import Process
-from ..engine.wiring import check_params
+from ..engine.wiring import check_params, source_gone
 from . import walk
 from .document import Graph as DocumentGraph
 from .packs import Pack
@@ -83,8 +83,7 @@ def _missing_sources(name: str, graph: Graph) -> Iterator[Problem]:
     for port, feed in graph.feeds(name).items():
         for link in walk.each(feed):
             if link.node not in graph:
-                why = f"linked to '{link}', but there is no node '{link.node}'"
-                message = unresolved(f"node '{name}', input '{port}'", why)
+                message = source_gone(graph, link, name, port)
                 yield Problem(name, message, f"add '{link.node}' or link '{port}' to another node", "G02", port)
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from ..engine.errors import GraphError, LinkError
 from ..engine.identity import digest
-from ..engine.links.grammar import Reference
 from ..engine.links.parameter import ParameterLink, Taken
 from ..engine.links.references import Meaning, Names, expressions
 from ..engine.links.resolving import Resolved
+from ..engine.links.tree import Reference
 from ..engine.run import resolved
 from .document import Graph, file_params
 from .walk import each
@@ -48,13 +48,7 @@ def freeze(graph: Graph, only: Iterable[At] | None = None, **options: Any) -> tu
     wanted = _wanted(graph, only, "live")
     found = [r for r in resolved(graph, {node for node, _ in wanted}, **options) if (r.node, r.param) in wanted]
     time = dt.datetime.now(dt.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    values: dict[At, Resolved] = {}
-    for one in found:
-        first = values.setdefault((one.node, one.param), one)
-        if first.value != one.value:
-            raise GraphError(
-                f"node '{one.node}': parameter '{one.param}' has another value in each frame: it cannot be frozen"
-            )
+    values = _one_each(found)
     told = {at: told_digest(graph, *at) for at in values}
     for at, one in values.items():
         taken = Taken(unit=one.unit, error=one.error, n=one.n, source=one.source, time=time, graph=told[at])
@@ -62,6 +56,18 @@ def freeze(graph: Graph, only: Iterable[At] | None = None, **options: Any) -> tu
         graph.set(*at, one.value)
         graph.follow(*at, link)
     return tuple(found)
+
+
+def _one_each(found: Iterable[Resolved]) -> dict[At, Resolved]:
+    """Return what links gave by node and parameter; refuse what differs from frame to frame."""
+    values: dict[At, Resolved] = {}
+    for one in found:
+        first = values.setdefault((one.node, one.param), one)
+        if first.value != one.value:
+            raise GraphError(
+                f"node '{one.node}': parameter '{one.param}' has another value in each frame: it cannot be frozen"
+            )
+    return values
 
 
 def thaw(graph: Graph, only: Iterable[At] | None = None) -> None:

@@ -197,3 +197,95 @@ def _svg(size: tuple[float, float], draw: Callable[[Any], None]) -> str:
         canvas.print_svg(text, metadata={"Date": None, "Creator": None})
     svg = text.getvalue()
     return svg[svg.index("<svg") :]
+
+
+# -- series -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A panel of one curve, or of points where *points* is set, with errors and marks at some places.
+
+    Attributes
+    ----------
+    model
+        Places and heights of a smooth curve that is drawn besides.
+    """
+
+    title: str
+    x: Sequence[float]
+    y: Sequence[float]
+    error: Sequence[float] = ()
+    x_label: str = ""
+    y_label: str = ""
+    points: bool = False
+    marks: Sequence[float] = ()
+    model: tuple[Sequence[float], Sequence[float]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Map:
+    """A panel of an image as colours, or greys where it is *plain*, from *low* to *high*, with rings around places."""
+
+    title: str
+    image: Any
+    low: float
+    high: float
+    rings: Sequence[tuple[float, float]] = ()
+    plain: bool = False
+
+
+def lines_png(drawn: Sequence[Line], *, columns: int = 1) -> bytes:
+    """Return curves one beside another as a PNG file."""
+    rows = -(-len(drawn) // columns)
+
+    def made(figure: Any) -> None:
+        for at, one in enumerate(drawn):
+            axes = figure.add_subplot(rows, columns, at + 1)
+            if one.points:
+                some = len(one.error) == len(one.x)
+                axes.errorbar(one.x, one.y, one.error if some else None, fmt="o", markersize=3.0, linewidth=0.8,
+                              color=_OTHERS[0], ecolor="#9fb0c2")  # fmt: skip
+            else:
+                axes.plot(one.x, one.y, linewidth=0.9, color=_OTHERS[0])
+            for mark in one.marks:
+                axes.axvline(mark, color="#c0392b", linewidth=0.8, linestyle="--")
+            if one.model is not None:
+                axes.plot(*one.model, linewidth=1.1, color="#c0392b")
+            axes.set_xlabel(one.x_label, color=_PALE)
+            axes.set_ylabel(one.y_label, color=_PALE)
+            _calm(axes, one.title)
+
+    return _png((5.6 * columns, 2.8 * rows), made)
+
+
+def maps_png(drawn: Sequence[Map]) -> bytes:
+    """Return images side by side as a PNG file, rows counted downwards."""
+
+    def made(figure: Any) -> None:
+        for at, one in enumerate(drawn):
+            axes = figure.add_subplot(1, len(drawn), at + 1)
+            shown = axes.imshow(one.image, cmap="gray" if one.plain else "magma", vmin=one.low, vmax=one.high,
+                                interpolation="nearest")  # fmt: skip
+            for y, x in one.rings:
+                axes.plot([x], [y], marker="o", markersize=9.0, markerfacecolor="none", markeredgecolor="#4dd0e1")
+            axes.set_title(one.title, loc="left", fontsize=9, color=_INK)
+            axes.tick_params(colors=_PALE, width=0.5, length=2.5)
+            figure.colorbar(shown, ax=axes, fraction=0.046, pad=0.02)
+
+    return _png((4.4 * len(drawn), 3.9), made)
+
+
+def _png(size: tuple[float, float], draw: Callable[[Any], None]) -> bytes:
+    """Return a figure as a PNG file."""
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context({"font.size": 8.0, "axes.linewidth": 0.6}):
+        figure = Figure(figsize=size, layout="constrained", dpi=110)
+        draw(figure)
+        made = io.BytesIO()
+        canvas: Any = FigureCanvasAgg(figure)
+        canvas.print_png(made, metadata={"Software": None})
+    return made.getvalue()

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from ..errors import EngineError, LinkError
 from ..params import Spec, wanted_text
-from .grammar import Expression
 from .parameter import ParameterLink
 from .program import compiled
 from .references import Follower, Meaning, Names, Vertex, expressions
 from .resolving import unit_factor
+from .tree import Expression
 from .units import ONE, Unit, unit_of
 
 if TYPE_CHECKING:

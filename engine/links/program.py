@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import LinkError
 from .functions import OPERATIONS, OVER_CHANNELS, ChannelsDiffer, Quantity, each, truth
-from .grammar import Apply, Exponent, Expression, Number, Tree, Use
+from .tree import Apply, Exponent, Expression, Number, Tree, Use
 from .units import DEGREE, ONE, RADIAN, Unit
 
 Run = Callable[[tuple[Any, ...]], Any]

@@ -10,8 +10,8 @@ from ..errors import LinkError
 from ..params import Spec
 from .entries import Entry, entry_of, row_of
 from .functions import Quantity
-from .grammar import Reference
 from .references import FRAME_WORDS, Meaning, Names
+from .tree import Reference
 from .units import ONE, Unit, unit_of
 
 if TYPE_CHECKING:

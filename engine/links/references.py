@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn
 from ..errors import LinkError, UnknownProcessError
 from ..ports import Port
 from ..process import Process
-from .grammar import Expression, Reference, parse
+from .grammar import parse
 from .parameter import ParameterLink
+from .tree import Expression, Reference
 
 if TYPE_CHECKING:
     from ..wiring import Link, Wiring
@@ -275,7 +276,7 @@ def _is_table(port: Port) -> bool:
     return port.type in ("measures", "table")
 
 
-def _nothing(why: str, name: str, names: object) -> NoReturn:
-    has = [str(n) for n in names] if hasattr(names, "__iter__") else []
+def _nothing(why: str, name: str, names: Iterable[str]) -> NoReturn:
+    has = list(dict.fromkeys(map(str, names)))
     near = difflib.get_close_matches(name, has, n=3, cutoff=0.5) or has[:6]
     raise LinkError("LNK-2", why, cure=f"near it: {', '.join(near)}" if near else "")

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import LinkError
 from ..params import Spec, wanted_text
-from .entries import Entry
-from .functions import Quantity
-from .grammar import Expression, parse
+from .computing import clamped, computed, is_finite, is_number, text_of
+from .grammar import parse
 from .parameter import ParameterLink
-from .program import Part, compiled, evaluated
+from .program import Part, compiled
 from .reading import Place, Read, Reader
 from .taking import in_range, shaped
+from .tree import Expression
 from .units import DN, IMAGE, ONE, Unit, unit_of
 
 if TYPE_CHECKING:
@@ -186,18 +185,18 @@ class Resolver:
             for r, x in zip(expression.references, reads, strict=True)
         )
         error: Any = None
-        if expression.bare is not None and not _is_number(reads[0].entry.value):
+        if expression.bare is not None and not is_number(reads[0].entry.value):
             value: Any = reads[0].entry.value
         else:
             part, factor = _program(expression, reads, spec, link)
-            value, error = _computed(part, factor, [x.entry for x in reads], expression)
-            if not _finite(value) and not how and link.clamp is None:
-                return f"is {_text(value)}{_flags(reads)}"
-            clamped = value if how or link.clamp is None else _clamped(value, link.clamp)
-            if clamped != value:
-                value, how, error = clamped, how or "clamp", None
-            if not _finite(value):
-                return f"is {_text(value)}{_flags(reads)}"
+            value, error = computed(part, factor, [x.entry for x in reads], expression)
+            if not is_finite(value) and not how and link.clamp is None:
+                return f"is {text_of(value)}{_flags(reads)}"
+            held = value if how or link.clamp is None else clamped(value, link.clamp)
+            if held != value:
+                value, how, error = held, how or "clamp", None
+            if not is_finite(value):
+                return f"is {text_of(value)}{_flags(reads)}"
         made = shaped(spec, value)
         if why := in_range(spec, made):
             return why
@@ -216,7 +215,7 @@ def _told(unit: Unit | None) -> str:
 def _program(expression: Expression, reads: list[Read], spec: Spec, link: ParameterLink) -> tuple[Part, float]:
     """Return the compiled expression, and what its result is multiplied by to be in the unit of the parameter."""
     for reference, read in zip(expression.references, reads, strict=True):
-        if not _is_number(read.entry.value):
+        if not is_number(read.entry.value):
             what = "text" if isinstance(read.entry.value, str) else read.kind
             raise LinkError("LNK-6", f"column {reference.column}: '{reference}' is {what} and no number",
                             cure="such a reference stands alone: = " + str(reference))  # fmt: skip
@@ -266,66 +265,6 @@ def _span(reads: list[Read]) -> float:
         raise LinkError("LNK-3", f"samples counted in the range of their image ({told}) are no DN",
                         cure="only those of one range that begins at 0 convert")  # fmt: skip
     return next(iter(bounds))[1]
-
-
-# -- numbers ---------------------------------------------------------------------------------------------
-
-
-def _computed(part: Part, factor: float, entries: list[Entry], expression: Expression) -> tuple[Quantity, Any]:
-    """Return the value of an expression in the unit of the parameter, and its standard error."""
-    values = tuple(e.value for e in entries)
-    value = _times(evaluated(part, values, expression.numbers), factor)
-    if all(e.error is None for e in entries) or isinstance(value, bool):
-        return value, None
-    variance: Any = _times(value, 0.0)
-    for i, entry in enumerate(entries):
-        if entry.error is None:
-            continue
-        # First order, the derivative taken over one standard error to either side.
-        ends = [
-            _times(evaluated(part, (*values[:i], moved, *values[i + 1 :]), expression.numbers), factor)
-            for moved in (_moved(entry.value, entry.error, sign) for sign in (1.0, -1.0))
-        ]
-        variance = _mapped(lambda v, a, b: v + (0.5 * (a - b)) ** 2, variance, *ends)
-    return value, _mapped(lambda v: math.sqrt(v) if v >= 0.0 else math.nan, variance)
-
-
-def _moved(value: Quantity, error: Any, sign: float) -> Quantity:
-    return _mapped(lambda v, e: v + sign * e, value, error)
-
-
-def _mapped(operation: Any, *operands: Any) -> Any:
-    counts = [len(o) for o in operands if isinstance(o, tuple)]
-    if not counts:
-        return operation(*operands)
-    wide = [o if isinstance(o, tuple) else (o,) * counts[0] for o in operands]
-    return tuple(operation(*of) for of in zip(*wide, strict=False))
-
-
-def _times(value: Quantity, factor: float) -> Quantity:
-    if isinstance(value, bool) or factor == 1.0:
-        return value
-    return tuple(v * factor for v in value) if isinstance(value, tuple) else value * factor
-
-
-def _clamped(value: Quantity, clamp: tuple[float, float]) -> Quantity:
-    if isinstance(value, tuple):
-        return tuple(_clamped(v, clamp) for v in value)
-    return value if isinstance(value, bool) or value != value else min(max(value, clamp[0]), clamp[1])
-
-
-def _is_number(value: Any) -> bool:
-    if isinstance(value, tuple):
-        return bool(value) and all(isinstance(v, bool | int | float) for v in value)
-    return isinstance(value, bool | int | float)
-
-
-def _finite(value: Quantity) -> bool:
-    return all(map(_finite, value)) if isinstance(value, tuple) else math.isfinite(value)
-
-
-def _text(value: Quantity) -> str:
-    return f"({', '.join(map(_text, value))})" if isinstance(value, tuple) else f"{value:g}"
 
 
 def _flags(reads: list[Read]) -> str:

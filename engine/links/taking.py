@@ -7,6 +7,8 @@ import types
 import typing
 from typing import Any
 
+import numpy as np
+
 from ..errors import LinkError, ParameterError
 from ..params import Spec, checked, wanted_text
 from .functions import Quantity
@@ -32,10 +34,19 @@ def shaped(spec: Spec, value: Quantity) -> Any:
         return value
     if isinstance(value, float):
         return _one(spec, value, kinds)
+    if "tuple" in kinds and isinstance(value, (np.ndarray, list)):
+        return _tuple(spec, _nested(value))
     wanted = {"str": str, "dict": dict, "list": list}
     if not any(isinstance(value, t) for name, t in wanted.items() if name in kinds):
         raise _misfit(spec, "text" if isinstance(value, str) else type(value).__name__, "")
     return value
+
+
+def _nested(value: Any) -> Any:
+    """Return rows of numbers, such as a kernel's pixels, as tuples of tuples."""
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    return tuple(map(_nested, value)) if isinstance(value, list | tuple) else value
 
 
 def _one(spec: Spec, value: float, kinds: frozenset[str]) -> Any:
@@ -51,7 +62,7 @@ def _one(spec: Spec, value: float, kinds: frozenset[str]) -> Any:
 
 
 def _tuple(spec: Spec, value: tuple[Any, ...]) -> Any:
-    whole = tuple(int(v) if not isinstance(v, bool) and v == int(v) else v for v in value)
+    whole = tuple(int(v) if isinstance(v, float) and v.is_integer() else v for v in value)
     for option in (value, whole):
         try:
             return checked(spec, option, "")

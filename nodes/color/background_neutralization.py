@@ -29,7 +29,7 @@ class BackgroundNeutralization(Process, id="color.background_neutralization"):
         rescale_as_needed    the same, but only if a sample has left [0, 1]
 
     Rescaled images have bounds (0, 1); all others keep bounds and unit. Alpha channels are kept.
-    The reference has the size of the image.
+    The reference has the size of the image. Where `background` is given, it is b, and no reference is looked at.
 
     Formulas: PixInsight's BackgroundNeutralization.
     """
@@ -41,9 +41,7 @@ class BackgroundNeutralization(Process, id="color.background_neutralization"):
     outputs = (Port("image"), Port("measures", "measures", doc="the background of each channel"))
 
     mode: Mode = param(default="rescale_as_needed", choices=MODES, doc="what is done about samples out of range")
-    background_low: float = param(
-        default=0.0, low=-1.0, high=1.0, doc="normalised; background samples are greater"
-    )
+    background_low: float = param(default=0.0, low=-1.0, high=1.0, doc="normalised; background samples are greater")
     background_high: float = param(default=0.1, low=0.0, high=1.0, doc="normalised; background samples are less")
     target_background: float = param(
         default=0.001, low=0.0, high=1.0, doc="normalised background of the result in mode target_background"
@@ -51,6 +49,10 @@ class BackgroundNeutralization(Process, id="color.background_neutralization"):
     box: tuple[int, int, int, int] | None = param(
         default=None, low=0, unit="px", doc="y0, x0, y1, x1 of the region of the reference to use; none: all"
     )
+    background: tuple[float, ...] | None = param(
+        default=None, low=-1.0, high=1.0,
+        doc="normalised background of each channel, where it was measured before; none: it is measured",
+    )  # fmt: skip
 
     def check(self) -> None:
         if self.background_low >= self.background_high:
@@ -58,6 +60,9 @@ class BackgroundNeutralization(Process, id="color.background_neutralization"):
                 "BackgroundNeutralization: background_low must be below background_high, "
                 f"got {self.background_low:g} and {self.background_high:g}"
             )
+
+        if self.background is not None and len(self.background) != 3:
+            raise ParameterError(f"BackgroundNeutralization: background has three numbers, got {len(self.background)}")
 
     # -- what comes out ---------------------------------------------------------------------------
 
@@ -115,6 +120,8 @@ class BackgroundNeutralization(Process, id="color.background_neutralization"):
             return Again({**state, "order": found.state})
         frame: Frame = known.frames.get("reference", known.of("image"))
         lo, hi = frame.known_bounds()
+        if self.background is not None:
+            return self._decided(list(self.background), state["range"], known.of("image"), found[0].count)
         if found[0].count < FEWEST:
             low, high = ((state["seen"] - lo) / (hi - lo)).T
             raise ParameterError(

@@ -48,7 +48,7 @@ class ReadImage(Process, id="io.read_image", version=1):
             raise ParameterError(f"ReadImage: bounds must rise from black to white, got {self.bounds}")
 
     def frame(self, known: Known) -> Frame:
-        frame = self._reader().frame
+        frame = _READERS.frame(Path(self.path), self.hdu)
         if self.state != "auto":
             frame = frame.with_(state=self.state)
         bounds = self.bounds or frame.bounds
@@ -57,7 +57,7 @@ class ReadImage(Process, id="io.read_image", version=1):
         return frame.with_(bounds=bounds)
 
     def measures(self, known: Known) -> bool:
-        return self.bounds is None and self._reader().frame.bounds is None
+        return self.bounds is None and _READERS.frame(Path(self.path), self.hdu).bounds is None
 
     def measure(self, known: Known, *tiles: Any) -> list[float]:
         """Return the least and the greatest finite sample of one tile; nothing where all are missing."""
@@ -109,17 +109,31 @@ class _Readers:
     """Readers of this process, kept so that a strip costs no header; a file that changed is opened anew."""
 
     LIMIT = 256
+    # What headers say is small, and asked again and again: of long series it is kept when the files are closed.
+    FRAMES = 8192
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._frames: OrderedDict[_Key, tuple[tuple[int, int, int], Frame]] = OrderedDict()
         self._kept: OrderedDict[_Key, tuple[tuple[int, int, int], Reader]] = OrderedDict()
 
+    def frame(self, path: Path, hdu: int | str | None) -> Frame:
+        """Return what the header says."""
+        key, state = (str(path), hdu), _state(path)
+        with self._lock:
+            kept = self._frames.get(key)
+            if kept is not None and kept[0] == state:
+                self._frames.move_to_end(key)
+                return kept[1]
+        frame = self.get(path, hdu).frame
+        with self._lock:
+            self._frames[key] = (state, frame)
+            while len(self._frames) > self.FRAMES:
+                self._frames.popitem(last=False)
+        return frame
+
     def get(self, path: Path, hdu: int | str | None) -> Reader:
-        try:
-            s = path.stat()
-        except OSError as e:
-            raise SourceError(f"{path}: cannot be opened: {e.strerror or e}") from e
-        key, state = (str(path), hdu), (s.st_size, s.st_mtime_ns, s.st_ino)
+        key, state = (str(path), hdu), _state(path)
         with self._lock:
             kept = self._kept.get(key)
             if kept is not None and kept[0] == state:
@@ -133,6 +147,15 @@ class _Readers:
             while len(self._kept) > self.LIMIT:
                 self._kept.popitem(last=False)
         return reader
+
+
+def _state(path: Path) -> tuple[int, int, int]:
+    """Return what tells a file from one that was written later."""
+    try:
+        s = path.stat()
+    except OSError as e:
+        raise SourceError(f"{path}: cannot be opened: {e.strerror or e}") from e
+    return s.st_size, s.st_mtime_ns, s.st_ino
 
 
 _READERS = _Readers()

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from lerarlink.tools.bench.contest import Contest
-from lerarlink.tools.bench.page import results
+from lerarlink.tools.bench.page import results, write_page
 from lerarlink.tools.bench.workload import Entrant, Figure, Task, Workload
 from lerarlink.tools.bench.workloads import NAMES, workload
 from lerarlink.tools.cli import lerar
@@ -125,6 +125,13 @@ def test_a_figure_knows_whether_it_is_reached() -> None:
 
 # -- the page -----------------------------------------------------------------------------------------
 
+
+def test_the_page_of_performance_is_made_of_its_results(tmp_path: Path) -> None:
+    """Nobody typed a figure: writing the page again from the results beside it gives the same bytes."""
+    assert results(PAGES / "performance")
+    made = write_page(tmp_path / "performance.md", PAGES / "performance")
+    assert made[0].read_bytes() == (PAGES / "performance.md").read_bytes()
+    assert {p.name for p in made[1:]} == {p.name for p in (PAGES / "performance").glob("*.svg")}
 
 
 def test_plots_show_every_entrant() -> None:

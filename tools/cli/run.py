@@ -13,6 +13,7 @@ import rich_click as click
 
 from ._graph_options import graph_options, memory_option, provenance_options
 from ._group import common
+from ._lerar import lerar_options, run_link
 from ._output import note, size, table, tell, tell_json
 from ._progress import progress_option, watching
 
@@ -35,7 +36,8 @@ class Ways(NamedTuple):
 
 
 @click.command("run")
-@click.argument("graph", metavar="GRAPH|RECIPE")
+@click.argument("graphs", metavar="GRAPH|RECIPE|FRAMES...", nargs=-1, required=True)
+@lerar_options
 @graph_options
 @click.option("--out", metavar="DIR", help="Folder where relative output paths go; made if it is not there.")
 @click.option("--target", "targets", multiple=True, metavar="NODE", help="Make only this node; repeatable.")
@@ -57,7 +59,7 @@ class Ways(NamedTuple):
 @progress_option
 @common
 def command(
-    graph: str,
+    graphs: tuple[str, ...],
     inputs: tuple[str, ...],
     settings: tuple[str, ...],
     out: str | None,
@@ -73,6 +75,7 @@ def command(
     as_json: bool,
     quiet: bool,
     progress: bool | None,
+    **link: Any,
 ) -> None:
     """Run a graph file, a recipe by its name, or the graph that an image carries.
 
@@ -80,7 +83,25 @@ def command(
     is taken from the store. An output appears whole or not at all.
 
     lerar run lrgb --input red=r.fits --input green=g.fits --input blue=b.fits --out picture
+
+    With --lerar-link, find what varies with a period in a series of frames instead: files, folders of frames, cubes,
+    target pixel files or videos. Maps, sources.csv, light curves, periodograms, a report and the graph go to --out
+    (default: lerar-link; with --json nothing is written unless it is named).
+
+    lerar run --lerar-link "[TRV:14.8s]" night/*.fits --out found
     """
+    if link["lerar_link"] is not None:
+        others = {"--input": inputs, "--target": targets, "--pin": pins, "--dry-run": dry_run}
+        refused = [option for option, given in others.items() if given]
+        if refused:
+            raise click.UsageError(f"{', '.join(refused)} and --lerar-link do not go together")
+        how = {"workers": workers, "scheduler": scheduler, "memory": memory, "cluster": cluster,
+               "provenance": provenance, "private": private}  # fmt: skip
+        run_link(graphs, out, settings, link, how, as_json=as_json, quiet=quiet, progress=progress)
+        return
+    if len(graphs) > 1:
+        raise click.UsageError(f"one graph or recipe is wanted, got {len(graphs)}; frames go with --lerar-link")
+    graph = graphs[0]
     from ._graphs import prepared, redirect, refuse_problems
 
     made = prepared(graph, inputs, settings)

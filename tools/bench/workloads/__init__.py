@@ -18,6 +18,7 @@ NAMES: dict[str, str] = {
     "late": "Change the last node's parameter",
     "box": "A box of the last node",
     "scale": "Size of the image",
+    "series": "What varies in a series",
     "start": "Start-up",
 }
 

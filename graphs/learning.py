@@ -1,0 +1,207 @@
+"""LEARN links: a region is measured, and parameters of another node follow what was found, by a named recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+from ..engine.errors import GraphError, ParameterError
+from ..engine.graph import Graph as Nodes
+from ..engine.graph import Link
+from ..engine.links.parameter import ParameterLink
+from ..engine.registry import find
+from .document import Graph
+from .learning_recipes import RECIPES, Recipe
+
+_MEASURE = "measure.measure_region"
+
+
+class Region(NamedTuple):
+    """What is measured.
+
+    Attributes
+    ----------
+    area
+        The shapes, as process Region reads them.
+    image
+        Name of the node whose image is measured; empty: what comes into the node that learns.
+    anchor
+        Name of the node in whose pixels the area is given; empty: the image itself.
+    stars
+        Name of a node that gives stars, for the shape stars.
+    psf_fallback
+        See MeasureRegion.
+    """
+
+    area: str
+    image: str = ""
+    anchor: str = ""
+    stars: str = ""
+    psf_fallback: str = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """What was added to a graph.
+
+    Attributes
+    ----------
+    recipe
+        Its name.
+    measuring
+        The nodes that measure: that of the region, and that of the second one.
+    node
+        The node whose parameters follow.
+    added
+        All new nodes.
+    links
+        Parameter -> expression.
+    """
+
+    recipe: str
+    measuring: tuple[str, ...]
+    node: str
+    added: tuple[str, ...] = ()
+    links: Mapping[str, str] = field(default_factory=dict)
+
+
+def learn(
+    graph: Graph, recipe: str, region: Region, to: str, *, second: Region | None = None, name: str = "learn"
+) -> Learnt:
+    """Let parameters of node *to* follow what is measured in a region.
+
+    Where *to* has no such parameters, a node that has them is put behind it: what was fed by it is fed by that one.
+
+    Parameters
+    ----------
+    graph
+        Is changed in place; as it was, where this fails.
+    second
+        The other region of recipes that compare two, such as the white one; default: the same.
+    name
+        Of the measuring node; one that measures the same region already is used again.
+
+    Raises
+    ------
+    GraphError
+        There is no such node, it has no parameter that the recipe sets, or what is measured is made of it.
+    ParameterError
+        There is no such recipe; the region cannot be read.
+    """
+    chosen = _recipe(recipe)
+    after = graph.copy()
+    node, links = _target(after, chosen, to)
+    added = [node] if node not in graph else []
+    before = _before(after, node)
+    names = []
+    for part, one in (("", region), ("-second", second or region)):
+        measuring = _measuring(after, one, Link(one.image, _image_port(after, one.image)) if one.image else before,
+                               f"{name}{part}")  # fmt: skip
+        if measuring not in graph and measuring not in added:
+            added.append(measuring)
+        names.append(measuring)
+    told = {p: _filled(link, names) for p, link in links.items()}
+    for param, link in told.items():
+        after.follow(node, param, link)
+    after.order()  # refuses circles
+    _take_over(graph, after)
+    return Learnt(recipe, tuple(dict.fromkeys(names)), node, tuple(added), {p: x.expr for p, x in told.items()})
+
+
+def _recipe(name: str) -> Recipe:
+    if name not in RECIPES:
+        raise ParameterError(f"learn: there is no recipe {name!r}; there are {', '.join(RECIPES)}")
+    return RECIPES[name]
+
+
+def _filled(link: ParameterLink, names: list[str]) -> ParameterLink:
+    m, second = (n.replace("-", "_") for n in names)
+    return replace(link, expr=link.expr.format(m=m, w=second))
+
+
+# -- who learns -----------------------------------------------------------------------------------------------
+
+
+def _target(graph: Graph, recipe: Recipe, to: str) -> tuple[str, Mapping[str, ParameterLink]]:
+    """Return the node whose parameters follow, made where there is none, and its links."""
+    process = graph.spec(to).process
+    if process in recipe.sets:
+        return to, recipe.sets[process]
+    if not recipe.inserts:
+        raise GraphError(
+            f"recipe '{recipe.name}' sets parameters of {', '.join(find(p).__name__ for p in recipe.sets)}; "
+            f"node '{to}' is a {find(process).__name__}"
+        )
+    return _put_behind(graph, to, recipe), recipe.sets[recipe.inserts]
+
+
+def _put_behind(graph: Graph, to: str, recipe: Recipe) -> str:
+    name = _free(graph, f"{to}-{recipe.name}")
+    source = Link(to, _image_port(graph, to))
+    # What measures for something goes with it, so that corrections come one after the other; what only measures stays.
+    users = [(user, port) for link, user, port in graph.links() if link == source and not _only_measures(graph, user)]
+    made = graph.add(recipe.inserts, name=name, image=graph[to].output(source.port)).name
+    port = _image_port(graph, made)
+    for user, at in users:
+        feed = graph.feeds(user)[at]
+        several = (feed,) if isinstance(feed, Link) else feed
+        moved = tuple(Link(made, port) if link == source else link for link in several)
+        graph.link(moved[0] if isinstance(feed, Link) else moved, user, at)
+    graph.outputs = [made if n == to else n for n in graph.outputs]
+    return made
+
+
+def _only_measures(graph: Graph, node: str) -> bool:
+    """Return whether a node measures a region, and nothing follows it."""
+    return graph.spec(node).process == _MEASURE and node in graph.ends()
+
+
+def _image_port(graph: Nodes, node: str) -> str:
+    for port in graph.spec(node).find().outputs:
+        if port.is_image:
+            return port.name
+    raise GraphError(f"node '{node}' ({graph.spec(node).find().__name__}) gives no image that could be measured")
+
+
+def _before(graph: Graph, node: str) -> Link:
+    """Return the image that comes into a node first."""
+    feeds = graph.feeds(node)
+    for port in graph.spec(node).find().inputs:
+        if port.is_image and port.name in feeds:
+            feed = feeds[port.name]
+            return feed if isinstance(feed, Link) else feed[0]
+    raise GraphError(f"no image is linked to node '{node}'; say which one is to be measured")
+
+
+# -- who measures ---------------------------------------------------------------------------------------------
+
+
+def _measuring(graph: Graph, region: Region, image: Link, name: str) -> str:
+    """Return the node that measures a region, made where there is none yet."""
+    feeds = {"image": image}
+    if region.anchor:
+        feeds["anchor"] = Link(region.anchor, _image_port(graph, region.anchor))
+    if region.stars:
+        feeds["catalogue"] = Link(region.stars, "stars")
+    wanted: dict[str, Any] = {"area": region.area, "psf_fallback": region.psf_fallback}
+    for node in graph:
+        spec = graph.spec(node)
+        if spec.process == _MEASURE and graph.feeds(node) == feeds and not graph.links_of(node):
+            built = spec.build()
+            if all(getattr(built, k) == v for k, v in wanted.items()):
+                return node
+    linked: dict[str, Any] = {port: graph[link.node].output(link.port) for port, link in feeds.items()}
+    return graph.add(_MEASURE, name=_free(graph, name), **linked, **wanted).name
+
+
+def _free(graph: Graph, name: str) -> str:
+    found, n = name, 2
+    while found in graph:
+        found, n = f"{name}-{n}", n + 1
+    return found
+
+
+def _take_over(graph: Graph, after: Graph) -> None:
+    """Put what a changed copy holds into the graph itself."""
+    graph.__dict__.update(after.__dict__)

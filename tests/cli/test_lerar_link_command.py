@@ -1,0 +1,99 @@
+"""`lerar run --lerar-link` on a short simulated series: what it prints, what it writes, what it refuses."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from astropy.io import fits
+
+from lerarlink.graphs.document import Graph
+from lerarlink.tools.simulate.series import FRAMES, SimulatedSeries
+
+Lerar = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def night(tmp_path_factory: pytest.TempPathFactory) -> tuple[SimulatedSeries, Path]:
+    folder = tmp_path_factory.mktemp("night")
+    series = SimulatedSeries(
+        frames=160, height=48, width=56, constants=7, variables=((600.0, 0.05),), gaps=((60, 37.3),), seed=3
+    )
+    series.save(folder)
+    return series, folder / FRAMES
+
+
+def test_maps_tables_pictures_report_and_graph_are_written(
+    run_lerar: Lerar, night: tuple[SimulatedSeries, Path], tmp_path: Path
+) -> None:
+    series, frames = night
+    out = tmp_path / "found"
+    done = run_lerar("run", "--lerar-link", "[TRV:14.8s]", frames, "--out", out, "--json", "--quiet")
+    assert done.exit_code == 0, done.stderr
+    told = json.loads(done.stdout)
+    star, best = series.variables[0], told["detections"][0]
+    assert math.hypot(best["row"] - star.row, best["column"] - star.column) < 1.5
+    assert best["period_s"] == pytest.approx(14.8, abs=0.05)
+    assert best["period_d"] == best["period_s"] / 86400.0
+    assert best["amplitude"] == pytest.approx(30.0, rel=0.2)
+    assert best["log10_p"] < -2.0 and isinstance(best["aliases"], list)
+    assert told["frames"] == 160 and told["expected"]["least_amplitude"] < 30.0
+    assert fits.getheader(out / "amplitude.fits")["BUNIT"] == "ADU"
+    assert fits.getheader(out / "period.fits")["BUNIT"] == "s"
+    with (out / "sources.csv").open() as f:
+        rows = list(csv.DictReader(f))
+    assert len(rows) == len(told["detections"]) and float(rows[0]["row"]) == best["row"]
+    for name in ("maps.png", "source_01.png"):
+        assert (out / name).read_bytes().startswith(b"\x89PNG")
+    page = (out / "report.html").read_text()
+    assert "Expected before the run" in page and "<svg" in page
+    assert "link" in Graph.load(out / "series.lerar")
+    assert set(told["files"]) == {str(p) for p in out.iterdir()}
+
+
+def test_nothing_is_written_and_an_empty_list_told_where_nothing_varies(
+    run_lerar: Lerar, night: tuple[SimulatedSeries, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = run_lerar("run", "--lerar-link", "[TRV:31.7s]", night[1], "--json", "--quiet", "--registered")
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(done.stdout)["detections"] == []
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--lerar-link", "[TRV:14.8"], "TRV-1"),
+        (["--lerar-link", "[TRV:seed(core)]"], "Lerar Link unresolved"),
+        (["--lerar-link", "[TRV:14.8s]", "--site", "1,2"], "LONGITUDE,LATITUDE,HEIGHT"),
+        (["--lerar-link", "[TRV:14.8s]", "--target", "x"], "do not go together"),
+        (["other.fits"], "--lerar-link"),
+    ],
+)
+def test_what_cannot_be_meant_is_told_in_one_line(
+    run_lerar: Lerar, night: tuple[SimulatedSeries, Path], arguments: list[str], said: str
+) -> None:
+    done = run_lerar("run", sorted(night[1].iterdir())[0], *arguments, "--quiet")
+    assert done.exit_code in (2, 3, 4)
+    assert said in done.error
+
+
+def test_a_folder_without_frames_is_told(run_lerar: Lerar, tmp_path: Path) -> None:
+    done = run_lerar("run", "--lerar-link", "[TRV:14.8s]", tmp_path)
+    assert done.exit_code == 3
+    assert "there is no frame in this folder" in done.error
+
+
+@pytest.mark.slow
+def test_the_demo_finds_the_hidden_source(run_lerar: Lerar, tmp_path: Path) -> None:
+    done = run_lerar("demo", "--lerar", "--out", tmp_path / "demo", "--json")
+    assert done.exit_code == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["hidden_found"] and told["false"] == 0
+    assert (tmp_path / "demo" / "found.png").read_bytes().startswith(b"\x89PNG")
