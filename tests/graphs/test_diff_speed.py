@@ -44,7 +44,7 @@ def seconds(call: Callable[[], Any]) -> float:
     return time.process_time() - start
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_ten_thousand_nodes_are_loaded_and_compared_in_the_time_of_a_few_traversals(tmp_path: Path) -> None:
     before = large_graph()
     after = copy.deepcopy(before)
