@@ -10,10 +10,12 @@ import numpy.typing as npt
 from scipy.ndimage import binary_dilation
 
 from ...engine.api import Box, Frame, Known, ParameterError, Tile
+from . import _combining as combining
+from . import _loading as loading
 from . import _rejection as reject
 from . import _stack as stack
 from ._settings import Rejecting
-from ._sorting import network, selection
+from ._straight import HIGH_MEDIAN, MIDDLE, WHOLE, networks
 
 Fates = npt.NDArray[np.uint8]
 PARTS = ("image", "rejection_low", "rejection_high", "weight")
@@ -88,24 +90,34 @@ class Stack:
         fates = np.zeros((n if want_fates else 0, *shape), np.uint8)
         planes = [self._planes(tiles, margin) for tiles in (self.raw, self.sources[0][0], self.sources[1][0])]
         span = self.reference.hi - self.reference.lo
-        rank = (n + 1) // 2 - 1
         settings = self.settings
+        sorting = networks(n, self._goals())
         for c in range(channels):
             addresses = [np.array([p[c].ctypes.data for p in kind], np.uint64) for kind in planes]
-            made = np.empty((4, box.height * box.width), np.float32)
+            # One channel's results lie together already where there is no other.
+            made = out.reshape(4, -1) if channels == 1 else np.empty((4, box.height * box.width), np.float32)
             fate = np.zeros((len(fates), box.height * box.width), np.uint8)
             stack.integrate(
                 *addresses, self._table(c), dropped[:, c].reshape(len(dropped), made.shape[1]),
-                stack.COMBINATIONS.index(settings.combination), self.method, reject.FEWEST[self.method],
+                combining.COMBINATIONS.index(settings.combination), self.method, reject.FEWEST[self.method],
                 settings.numbers(self.method, span), np.array([settings.clip_low, settings.clip_high]),
-                settings.map_range_rejection, self.images, settings.table(self.method, n), network(n).copy(),
-                selection(n, (n - 1) // 2, n // 2).copy(), selection(n, rank).copy(), made, fate,
+                settings.map_range_rejection, self.images, settings.table(self.method, n), *sorting, made, fate,
             )  # fmt: skip
-            out[:, c] = made.reshape(4, box.height, box.width)
+            if channels > 1:
+                out[:, c] = made.reshape(4, box.height, box.width)
             fates[:, c] = fate.reshape(len(fate), box.height, box.width)
         if settings.truncate_on_out_of_range:
             np.clip(out[0], self.reference.lo, self.reference.hi, out=out[0])
         return out, fates
+
+    def _goals(self) -> list[int]:
+        """Return what stacks are mostly sorted for: compiling for the rest would take longer than it saves."""
+        goals = {
+            WHOLE: self.method != reject.NONE,
+            MIDDLE: self.settings.combination == "median",
+            HIGH_MEDIAN: self.method == reject.WINSORIZED,
+        }
+        return [goal for goal, wanted in goals.items() if wanted]
 
     def _planes(self, tiles: Sequence[Tile], margin: int) -> list[Tile]:
         """Return the tiles of the used images without a margin, in one piece each: the kernel gets their addresses."""
@@ -114,24 +126,24 @@ class Stack:
 
     def _table(self, channel: int) -> npt.NDArray[np.float64]:
         settings, first = self.settings, self.reference
-        table = np.empty((len(self.used), stack.COLUMNS))
+        table = np.empty((len(self.used), loading.COLUMNS))
         span = first.hi - first.lo
         for row, at in zip(table, self.used, strict=True):
             told, raw = self.told[at], self.frames[at]
             for gain_column, which, (_, frames) in (
-                (stack.REJECT_GAIN, "rejection", self.sources[0]),
-                (stack.GAIN, "output", self.sources[1]),
+                (loading.REJECT_GAIN, "rejection", self.sources[0]),
+                (loading.GAIN, "output", self.sources[1]),
             ):
                 gain, offset = told[which][channel]
                 gain *= span / (frames[at].hi - frames[at].lo)
                 row[gain_column], row[gain_column + 1] = gain, offset - gain * frames[at].lo
-            row[stack.OFFSET] += first.lo
+            row[loading.OFFSET] += first.lo
             width = raw.hi - raw.lo
-            row[stack.WEIGHT] = told["weight"][channel]
-            row[stack.RAW_GAIN], row[stack.RAW_OFFSET] = span / width, first.lo - span / width * raw.lo
-            row[stack.HOLE] = raw.lo
-            row[stack.RANGE_LOW] = _below(raw.lo + settings.range_low * width) if settings.range_clip_low else -np.inf
-            row[stack.RANGE_HIGH] = (
+            row[loading.WEIGHT] = told["weight"][channel]
+            row[loading.RAW_GAIN], row[loading.RAW_OFFSET] = span / width, first.lo - span / width * raw.lo
+            row[loading.HOLE] = raw.lo
+            row[loading.RANGE_LOW] = _below(raw.lo + settings.range_low * width) if settings.range_clip_low else -np.inf
+            row[loading.RANGE_HIGH] = (
                 -_below(-raw.lo - settings.range_high * width) if settings.range_clip_high else np.inf
             )
         return table
@@ -140,7 +152,7 @@ class Stack:
         """Return which samples belong to large rejected structures and their surroundings, as LOW or HIGH."""
         inner = (slice(margin, fates.shape[2] - margin), slice(margin, fates.shape[3] - margin))
         dropped = np.zeros((*fates.shape[:2], fates.shape[2] - 2 * margin, fates.shape[3] - 2 * margin), np.uint8)
-        for side, (on, layers, growth) in zip((stack.LOW, stack.HIGH), self.settings.large_scale, strict=True):
+        for side, (on, layers, growth) in zip((loading.LOW, loading.HIGH), self.settings.large_scale, strict=True):
             if not on:
                 continue
             for i, c in np.ndindex(*fates.shape[:2]):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...engine.api import Box, Frame, Known, Port, Tile, param
-from . import _stack as stack
+from . import _loading as loading
 from ._integration import Stack, common_frame, halo
 from ._settings import Rejecting
 
@@ -45,7 +45,7 @@ class RejectedSamples(Rejecting, id="integration.rejected_samples"):
         _, fates = Stack(self, known, tiles[0], tiles[1], (self.local_rejection, False)).run(box, want_fates=True)
         made = np.full((len(frames), frames[0].nominal, box.height, box.width), np.nan, np.float32)
         used = [at for at, told in enumerate(known.values["plan"]["frames"]) if not told["excluded"]]
-        rejected = (fates == stack.LOW) | (fates == stack.HIGH) | (fates == stack.RANGE)
-        made[used] = np.where(fates == stack.MISSING, np.float32(np.nan), rejected.astype(np.float32))
+        rejected = (fates == loading.LOW) | (fates == loading.HIGH) | (fates == loading.RANGE)
+        made[used] = np.where(fates == loading.MISSING, np.float32(np.nan), rejected.astype(np.float32))
         tile: Tile = made.reshape(-1, box.height, box.width)
         return tile

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...engine.api import Box, Known, Port, param
-from . import _stack as stack
+from . import _loading as loading
 from ._integration import Stack, common_frame, halo
 from ._rejection import METHODS
 from ._sampling import sampled_box, sampled_rows
@@ -79,10 +79,10 @@ class RejectionReport(Rejecting, id="integration.rejection_report", version=2):
 def _shares(counts: Counts) -> dict[str, list[float]]:
     """Return the shares of one image, by channel."""
     total = counts.sum(axis=1)
-    there = np.maximum(1, total - counts[:, stack.MISSING])
+    there = np.maximum(1, total - counts[:, loading.MISSING])
     return {
-        "rejected_low": (counts[:, stack.LOW] / there).tolist(),
-        "rejected_high": (counts[:, stack.HIGH] / there).tolist(),
-        "beyond_range": (counts[:, stack.RANGE] / total).tolist(),
-        "missing": (counts[:, stack.MISSING] / total).tolist(),
+        "rejected_low": (counts[:, loading.LOW] / there).tolist(),
+        "rejected_high": (counts[:, loading.HIGH] / there).tolist(),
+        "beyond_range": (counts[:, loading.RANGE] / total).tolist(),
+        "missing": (counts[:, loading.MISSING] / total).tolist(),
     }

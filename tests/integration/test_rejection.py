@@ -8,17 +8,23 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numba
 import numpy as np
 import numpy.typing as npt
 import pytest
 from scipy import optimize, stats
 
+from lerarlink.nodes.integration import _combining as combining
+from lerarlink.nodes.integration import _loading as loading
 from lerarlink.nodes.integration import _rejection as reject
 from lerarlink.nodes.integration import _stack as stack
 from lerarlink.nodes.integration._line import l1_line
 from lerarlink.nodes.integration._line_bounds import ROWS, line_bounds
 from lerarlink.nodes.integration._settings import Rejecting
 from lerarlink.nodes.integration._sorting import LANES, network, selection, sort_rows
+from lerarlink.nodes.integration._straight import FEWEST as FEWEST_ROWS
+from lerarlink.nodes.integration._straight import GOALS, comparators, networks, run, sorter
+from lerarlink.nodes.integration._straight import MOST as MOST_ROWS
 from lerarlink.nodes.integration._tables import esd_critical, rcr_numbers
 
 Floats = npt.NDArray[np.float64]
@@ -228,35 +234,37 @@ PAIRS = list(itertools.product(PLAIN, KINDS))
 
 
 def integrated(
-    samples: npt.NDArray[Any], method: str, settings: Rejecting = LIMITS, how: str = "average"
-) -> tuple[Any, Any]:
-    """Return the four results and the fates for *samples* (frames, pixels), without normalisation."""
+    samples: npt.NDArray[Any], method: str, settings: Rejecting = LIMITS, how: str = "average",
+    numbers: dict[int, Any] | None = None,
+) -> tuple[Any, Any]:  # fmt: skip
+    """Return the four results and the fates for *samples* (frames, pixels); *numbers*: columns of the table."""
     n, pixels = samples.shape
     x = np.ascontiguousarray(samples, np.float32)
     addresses = np.array([row.ctypes.data for row in x], np.uint64)
-    frames = np.zeros((n, stack.COLUMNS))
-    frames[:, [stack.REJECT_GAIN, stack.GAIN, stack.WEIGHT, stack.RAW_GAIN]] = 1.0
-    frames[:, stack.RANGE_LOW], frames[:, stack.RANGE_HIGH] = -np.inf, np.inf
+    frames = np.zeros((n, loading.COLUMNS))
+    frames[:, [loading.REJECT_GAIN, loading.GAIN, loading.WEIGHT, loading.RAW_GAIN]] = 1.0
+    frames[:, loading.RANGE_LOW], frames[:, loading.RANGE_HIGH] = -np.inf, np.inf
+    for column, values in (numbers or {}).items():
+        frames[:, column] = values
     out, fates = np.empty((4, pixels), np.float32), np.zeros((n, pixels), np.uint8)
     m = reject.METHODS.index(method)
     stack.integrate(
-        addresses, addresses, addresses, frames, np.zeros((0, pixels), np.uint8), stack.COMBINATIONS.index(how), m,
+        addresses, addresses, addresses, frames, np.zeros((0, pixels), np.uint8), combining.COMBINATIONS.index(how), m,
         reject.FEWEST[m], settings.numbers(m, SPAN), np.array([settings.clip_low, settings.clip_high]), True, n,
-        settings.table(m, n), network(n).copy(), selection(n, (n - 1) // 2, n // 2).copy(),
-        selection(n, (n + 1) // 2 - 1).copy(), out, fates,
+        settings.table(m, n), *networks(n), out, fates,
     )  # fmt: skip
     return out, fates
 
 
 def expected(column: Floats, method: str, settings: Rejecting = LIMITS) -> npt.NDArray[np.uint8]:
     """Return the fates of one stack by the plain implementation."""
-    fates = np.full(len(column), stack.MISSING, np.uint8)
+    fates = np.full(len(column), loading.MISSING, np.uint8)
     there = np.flatnonzero(np.isfinite(column) & (column != 0))
     order = there[np.argsort(column[there], kind="stable")]
     lo, hi = 0, len(order)
     if hi >= reject.FEWEST[reject.METHODS.index(method)]:
         lo, hi = PLAIN[method](column[order].astype(np.float64), settings)
-    fates[order[:lo]], fates[order[lo:hi]], fates[order[hi:]] = stack.LOW, stack.KEPT, stack.HIGH
+    fates[order[:lo]], fates[order[lo:hi]], fates[order[hi:]] = loading.LOW, loading.KEPT, loading.HIGH
     return fates
 
 
@@ -297,12 +305,12 @@ def test_rejection_agrees_with_the_plain_implementation(method: str, n: int, kin
     out, fates = integrated(x, method)
     wanted = np.stack([expected(x[:, i], method) for i in range(x.shape[1])], axis=1)
     assert np.array_equal(fates, wanted)
-    kept = fates == stack.KEPT
+    kept = fates == loading.KEPT
     survived = kept.any(axis=0)
     mean = np.where(kept, x, 0).astype(np.float64).sum(axis=0)[survived] / kept.sum(axis=0)[survived]
     assert np.allclose(out[0][survived], mean, rtol=1e-6)
-    assert np.allclose(out[1][survived], (fates == stack.LOW).sum(axis=0)[survived] / n)
-    assert np.allclose(out[2][survived], (fates == stack.HIGH).sum(axis=0)[survived] / n)
+    assert np.allclose(out[1][survived], (fates == loading.LOW).sum(axis=0)[survived] / n)
+    assert np.allclose(out[2][survived], (fates == loading.HIGH).sum(axis=0)[survived] / n)
     assert np.allclose(out[3][survived], kept.sum(axis=0)[survived] / n)
 
 
@@ -313,10 +321,10 @@ def test_a_hundred_frames_with_known_outliers_lose_those(method: str) -> None:
     x[50] -= 900
     settings = Rejecting(min_max_low=1, min_max_high=1, ccd_gain=40, sigma_low=5, sigma_high=5)
     _, fates = integrated(x, method, settings)
-    assert (fates[7] == stack.HIGH).all()
-    assert (fates[50] == stack.LOW).all()
+    assert (fates[7] == loading.HIGH).all()
+    assert (fates[50] == loading.LOW).all()
     others = np.delete(fates, [7, 50], axis=0)
-    assert (others != stack.KEPT).mean() < (0.01 if method in ("rcr", "linear_fit") else 0.002)
+    assert (others != loading.KEPT).mean() < (0.01 if method in ("rcr", "linear_fit") else 0.002)
 
 
 @pytest.mark.parametrize("kind", ["outliers", "integers", "holes", "negative"])
@@ -373,7 +381,7 @@ def test_most_stacks_of_noise_are_proved_whole_without_a_fit() -> None:
 @pytest.mark.parametrize("n", [3, 8, 40])
 def test_constant_stacks_lose_nothing_but_counted_samples(method: str, n: int) -> None:
     _, fates = integrated(np.full((n, 65), 77.5), method)
-    lost = (fates != stack.KEPT).sum(axis=0)
+    lost = (fates != loading.KEPT).sum(axis=0)
     assert (lost == (2 if method == "min_max" else 0)).all()
 
 
@@ -381,17 +389,17 @@ def test_constant_stacks_lose_nothing_but_counted_samples(method: str, n: int) -
 def test_a_side_that_is_off_rejects_nothing(method: str) -> None:
     x = stacks("outliers", 16, 128, seed=2)
     _, fates = integrated(x, method, Rejecting(clip_low=False, linear_fit_high=2.5))
-    assert not (fates == stack.LOW).any()
-    assert (fates == stack.HIGH).any()
+    assert not (fates == loading.LOW).any()
+    assert (fates == loading.HIGH).any()
     _, fates = integrated(x, method, Rejecting(clip_high=False, sigma_low=2, linear_fit_low=2))
-    assert not (fates == stack.HIGH).any()
-    assert (fates == stack.LOW).any()
+    assert not (fates == loading.HIGH).any()
+    assert (fates == loading.LOW).any()
 
 
 def test_of_equal_samples_low_rejection_takes_the_first_and_high_the_last() -> None:
     x = np.array([[5, 5, 5, 9, 9, 9]], np.float32).T.repeat(3, axis=1)
     _, fates = integrated(x, "min_max", Rejecting(min_max_low=2, min_max_high=1))
-    assert fates[:, 1].tolist() == [stack.LOW, stack.LOW, stack.KEPT, stack.KEPT, stack.KEPT, stack.HIGH]
+    assert fates[:, 1].tolist() == [loading.LOW, loading.LOW, loading.KEPT, loading.KEPT, loading.KEPT, loading.HIGH]
 
 
 @pytest.mark.parametrize("method", PLAIN)
@@ -413,8 +421,8 @@ def test_neighbouring_pixels_do_not_matter(method: str) -> None:
 def test_what_is_kept_is_combined(how: str, method: str, n: int) -> None:
     x = stacks("holes", n, 100, seed=n)
     out, fates = integrated(x, method, how=how)
-    kept = np.where(fates == stack.KEPT, x, np.nan)
-    some = (fates == stack.KEPT).any(axis=0)
+    kept = np.where(fates == loading.KEPT, x, np.nan)
+    some = (fates == loading.KEPT).any(axis=0)
     truth = {"median": np.nanmedian, "minimum": np.nanmin, "maximum": np.nanmax}[how](kept[:, some], axis=0)
     assert np.array_equal(out[0][some], truth.astype(np.float32))
 
@@ -442,6 +450,43 @@ def test_networks_sort_and_select(n: int) -> None:
         made = x.copy()
         sort_rows(made, selection(n, rank))
         assert np.array_equal(made[rank], wanted[rank])
+
+
+@pytest.mark.parametrize("n", [FEWEST_ROWS, 7, 16, 17, 31, 32, MOST_ROWS])
+def test_straight_code_does_what_the_table_does(n: int) -> None:
+    x = np.random.default_rng(n).integers(-5, 20, (n, LANES)).astype(np.float32)
+    x[x > 17] = np.inf
+    for goal in GOALS:
+        made, wanted = x.copy(), x.copy()
+        sort_rows(wanted, comparators(n, goal))
+        by_address(np.uint64(sorter(n, goal)), made)
+        assert np.array_equal(made, wanted)
+
+
+@numba.njit  # type: ignore[untyped-decorator]
+def by_address(function: Any, block: Any) -> None:
+    run(function, np.uint64(block.ctypes.data))
+
+
+@pytest.mark.parametrize("n", [2, 5, 16, 60])
+@pytest.mark.parametrize("how", combining.COMBINATIONS)
+@pytest.mark.parametrize("method", ["no_rejection", "sigma_clip", "winsorized_sigma_clip", "min_max"])
+@pytest.mark.parametrize("odd", [False, True])
+def test_a_pixel_does_not_depend_on_its_neighbours(n: int, how: str, method: str, odd: bool) -> None:
+    """Whole blocks of lanes go another way than what is left at the end; each bit must be the same."""
+    x = np.random.default_rng(n).normal(5, 1, (n, 2 * LANES + 7)).astype(np.float32)
+    x[0, ::9] += 30
+    if odd:
+        x[-1, 3], x[0, 7], x[n // 2, 11], x[0, 13] = np.nan, np.inf, 0.0, -0.0
+        x[:, 17], x[:, 19] = np.nan, 4.0
+    gains = np.linspace(0.9, 1.1, n)
+    scaled = {loading.REJECT_GAIN: gains, loading.REJECT_OFFSET: -0.3, loading.GAIN: gains[::-1]}
+    numbers = {**scaled, loading.WEIGHT: gains, loading.RANGE_HIGH: 30.0} if odd else None
+    whole, fates = integrated(x, method, how=how, numbers=numbers)
+    for at in range(x.shape[1]):
+        alone, fate = integrated(x[:, at : at + 1], method, how=how, numbers=numbers)
+        assert alone[:, 0].tobytes() == whole[:, at].tobytes()
+        assert np.array_equal(fate[:, 0], fates[:, at])
 
 
 def test_a_hundred_zero_one_columns_are_sorted_by_every_network() -> None:
