@@ -9,6 +9,7 @@ from .grids import AffineGrid, ChainedGrids, GridMap, ReversedGrid, SameGrid
 from .params import param
 from .ports import Port
 from .process import Again, Arguments, Composite, Expand, Known, Process, Provenance, Tile, Writer
+from .quick_start import leave_blas_for_later
 from .region import SAMPLED_ROWS, Box, sampled_rows, whole
 from .summaries import Summaries, Summary
 from .tabular import (
@@ -85,3 +86,6 @@ __all__ = [
     "whole",
     "without_folders",
 ]
+
+# Nodes come through here before any of their kernels is loaded.
+leave_blas_for_later()

@@ -106,11 +106,15 @@ class Times:
             seconds = sum(min(s, limit * a) for s, a in tasks)
             yield kind, seconds + self._later.get(kind, 0.0), sum(a for _, a in tasks)
 
+    def forget(self) -> None:
+        """Forget what was timed."""
+        self._tasks.clear()
+        self._later.clear()
+
     def remember(self, store: Store) -> None:
         """Keep all that was timed, beside what earlier runs took; of a run that took no time nothing."""
         told = list(self.told())
-        self._tasks.clear()
-        self._later.clear()
+        self.forget()
         if sum(s for kind, s, _ in told if not kind.name.startswith("passes")) < _LEAST:
             return
         by_name: dict[str, list[list[Any]]] = {}

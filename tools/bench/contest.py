@@ -186,7 +186,7 @@ class Contest:
         result.unlink(missing_ok=True)
         if not entrant.keeps_store:
             forget(self.store)
-        cost = measured([sys.executable, "-m", f"{__package__}.child", str(job)], os.environ, said)
+        cost = measured([sys.executable, "-m", f"{__package__}.child", str(job)], _environment(), said)
         if cost.code or not result.exists():
             last = said.read_text("utf-8", "replace").strip().splitlines()[-1:]
             raise RuntimeError(" ".join(last) or f"ended with {cost.code}")
@@ -324,6 +324,11 @@ class Contest:
             "disagree": dict(disagree),
             "figures": [{**f._asdict(), "reached": f.reached} for f in chosen.figures(results)],
         }
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment of entrants: whatever is set here, Python compiles their sources once, as for users."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def forget(store: Path) -> None:
