@@ -51,8 +51,11 @@ class Work:
             raise Cancelled("the run was stopped")
 
 
-def measure_block(ticket: Any, steps: Sequence[int], block: Sequence[int]) -> Partials:
-    """Return what one block of the grid tells each of *steps*, its tiles merged from top to bottom."""
+def measure_block(ticket: Any, steps: Sequence[int], behind: None, block: Sequence[int]) -> Partials:
+    """Return what one block of the grid tells each of *steps*, its tiles merged from top to bottom.
+
+    *behind* only says that an earlier block was merged before this one was begun.
+    """
     work: Work = shared(ticket)
     box = Box(*block)
     partials: list[Any] = [None] * len(steps)
@@ -78,6 +81,10 @@ def fold(ticket: Any, steps: Sequence[int], first: Partials, second: Partials) -
     work: Work = shared(ticket)
     merged = [_process(work, s).merge(a, b) for s, a, b in zip(steps, first[0], second[0], strict=True)]
     return merged, first[1] + second[1], first[2] + second[2]
+
+
+def passed(partials: Partials) -> None:
+    """Say that blocks were merged."""
 
 
 def compute_value(ticket: Any, step: int) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import pickle
 import threading
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -79,14 +80,17 @@ class Cluster:
         from distributed import KilledWorker, as_completed
 
         futures: dict[Any, Any] = {}
+        feeds: dict[Any, list[Any]] = {}
         run = next(_runs)
         for key, (function, *given) in tasks.items():
+            feeds[key] = [a for a in given if isinstance(a, tuple) and a in futures]
             arguments = [futures[a] if isinstance(a, tuple) and a in futures else a for a in given]
             # The first word is what the dashboard groups by.
             name = f"{function.__name__}-{run}-{'-'.join(map(str, key))}"
             futures[key] = self._client.submit(function, *arguments, key=name, pure=False)
         names = {future.key: key for key, future in futures.items()}
         asked = set(wanted)
+        users = Counter(feed for taken in feeds.values() for feed in taken)
         results: dict[Any, Any] = {}
         try:
             finished: Any = as_completed(futures.values(), loop=self._client.loop)  # type: ignore[no-untyped-call]
@@ -95,6 +99,11 @@ class Cluster:
                 if key in asked or future.status == "error":
                     results[key] = future.result()
                 done(key, results.get(key))
+                # What nobody will ask for again must not stay in the memory of workers.
+                for feed in feeds[key]:
+                    users[feed] -= 1
+                    if not users[feed] and feed not in asked:
+                        futures[feed].release()
                 if cancel.is_set():
                     raise Cancelled("the run was stopped")
         except KilledWorker as e:

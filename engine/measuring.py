@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from .bands import Work, compute_value, fold, measure_block, measured_images
+from .bands import Work, compute_value, fold, measure_block, measured_images, passed
 from .costs import Spent
 from .errors import EngineError, NodeFailed
 from .identity import pack, unpack
@@ -13,6 +13,9 @@ from .process import Again
 from .region import measure_block_rows, measure_tile_rows, strips
 from .thickness import best_cut
 from .workbench import Workbench
+
+# Blocks a worker may be ahead of merging what they told.
+AHEAD = 4
 
 # Passes over the pixels that one measure may ask for; more means that it does not converge.
 MAX_PASSES = 60
@@ -132,13 +135,17 @@ class Measuring:
         with self.bench.lane.share(work) as ticket:
             tasks: dict[Any, Any] = {}
             last: Any = None
+            ahead = AHEAD * self.bench.lane.workers
             for n, box in enumerate(strips(grid.box, block_rows)):
-                tasks["block", n] = (measure_block, ticket, list(group), list(box))
+                # Nobody begins a block while many wait to be merged, so that few partial measures lie in memory.
+                behind = ("gate", n - ahead) if n > ahead else None
+                tasks["block", n] = (measure_block, ticket, list(group), behind, list(box))
                 if last is None:
                     last = ("block", n)
                 else:
                     # A chain, not a tree: blocks are merged from top to bottom whoever makes them.
                     tasks["fold", n] = (fold, ticket, list(group), last, ("block", n))
+                    tasks["gate", n] = (passed, ("fold", n))
                     last = ("fold", n)
             with self.bench.stage_of("measure", group) as cost:
                 watch = self.bench.watcher("measure", group, tasks, grid.width * grid.channels * 4)

@@ -18,6 +18,9 @@ from .report import Progress, Report, Stage, Watcher
 from .schedule import Lane, processor_seconds
 from .store import Store
 
+# Tasks that make no rows.
+_BETWEEN = ("fold", "gate")
+
 
 class Workbench:
     """A plan being worked on.
@@ -80,12 +83,12 @@ class Workbench:
     ) -> Callable[[Any, Any], None]:
         """Return what is to be called as tasks end, each with rows of *row_bytes* bytes."""
         nodes = tuple(dict.fromkeys(self.plan.steps[i].label for i in steps))
-        total = sum(1 for key in tasks if key[0] != "fold")
+        total = sum(1 for key in tasks if key[0] not in _BETWEEN)
         done = 0
 
         def told(key: Any, result: Any) -> None:
             nonlocal done
-            if key[0] == "fold":
+            if key[0] in _BETWEEN:
                 return
             done += 1
             box = Box(*tasks[key][-1])

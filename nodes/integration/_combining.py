@@ -168,3 +168,22 @@ def finish_whole(n: Any, how: Any, weights: Any, start: Any, m: Any, totals: Any
         weight[lane] = totals[0, lane] / weights
     out[1, start : start + m] = 0.0
     out[2, start : start + m] = 0.0
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def finish_cut(
+    raw: Any, frames: Any, images: Any, weights: Any, start: Any, cuts: Any, totals: Any, room: Any, out: Any
+) -> None:
+    """Write the four results of averages where nothing is missing and some is rejected."""
+    n, stop = raw.size, start + LANES
+    image, low, high, weight = out[0, start:stop], out[1, start:stop], out[2, start:stop], out[3, start:stop]
+    for lane in range(LANES):
+        image[lane] = totals[1, lane] / totals[0, lane]
+        weight[lane] = totals[0, lane] / weights
+    for lane in range(LANES):
+        low[lane], high[lane] = cuts[0, lane] / images, (n - cuts[1, lane]) / images
+    for lane in range(LANES):
+        if cuts[1, lane] <= cuts[0, lane]:
+            image[lane] = _raw_median(raw, frames, start + lane, room)
+            if np.isnan(image[lane]):
+                low[lane], high[lane], weight[lane] = np.nan, np.nan, np.nan

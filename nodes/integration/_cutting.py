@@ -91,10 +91,11 @@ def _kept_range(v: Any, n: Any, method: Any, p: Any, table: Any, sn: Any, room: 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def cut_off(
-    block: Any, counts: Any, m: Any, method: Any, fewest: Any, p: Any, sides: Any, table: Any, distances: Any,
-    choose_sn: Any, sorters: Any, column: Any, room: Any, sums: Any, lane_sums: Any, calm: Any, cuts: Any, limits: Any,
+    block: Any, counts: Any, m: Any, whole: Any, method: Any, fewest: Any, p: Any, sides: Any, table: Any,
+    distances: Any, choose_sn: Any, sorters: Any, column: Any, room: Any, sums: Any, lane_sums: Any, calm: Any,
+    cuts: Any, limits: Any,
 ) -> Any:  # fmt: skip
-    """Find the kept range of each sorted column.
+    """Find the kept range of each sorted column; *whole*: all of them are full.
 
     *cuts*: lo and hi of each lane; how many samples equal to the least kept are rejected, and how many equal to
     the greatest kept are kept (-1: all of them). *limits*: least and greatest kept sample. Returns whether anything
@@ -104,10 +105,16 @@ def cut_off(
     if method == reject.WINSORIZED and frames >= fewest:
         _high_medians(block, distances)
         sort(distances, sorters[HIGH_MEDIAN], choose_sn)
+    calm[:] = 0
     if frames >= fewest:
         _calm(block, method, p, table, distances, calm, lane_sums)
     divided, cut = False, False
+    if whole:
+        cuts[0, :], cuts[1, :], cuts[2, :], cuts[3, :] = 0, frames, 0, -1
+        limits[0, :], limits[1, :] = block[0], block[frames - 1]
     for lane in range(m):
+        if whole and calm[lane]:
+            continue
         n = counts[0, lane]
         lo, hi = 0, n
         full = n == frames

@@ -13,7 +13,18 @@ import numba
 import numpy as np
 
 from . import _rejection as reject
-from ._combining import AVERAGE, MEDIAN, average, combine, finish, finish_whole, rows_of, same_samples, sum_of
+from ._combining import (
+    AVERAGE,
+    MEDIAN,
+    average,
+    combine,
+    finish,
+    finish_cut,
+    finish_whole,
+    rows_of,
+    same_samples,
+    sum_of,
+)
 from ._cutting import cut_off, divide
 from ._loading import (
     FINITE,
@@ -84,19 +95,20 @@ def integrate(
         load(raw, rejected, frames, dropped, first, stop, blocks, counted, whole)
         for start in range(first, stop, LANES):
             k, m = (start - first) // LANES, min(LANES, stop - start)
-            block, counts, kept = blocks[k], counted[k], whole[k] > 0
+            block, counts, full = blocks[k], counted[k], whole[k] > 0
+            kept = full
             cuts[0, :], cuts[1, :] = 0, counts[0, :]
             limits[0, :], limits[1, :] = -FINITE, FINITE
             if method != reject.NONE:
                 ordered[:] = block
                 sort(ordered, sorters[WHOLE], sorting)
                 cut, divided = cut_off(
-                    ordered, counts, m, method, fewest, p, sides, table, chosen, choose_sn, sorters, column, room,
-                    sums, lane_sums, calm, cuts, limits,
+                    ordered, counts, m, full, method, fewest, p, sides, table, chosen, choose_sn, sorters, column,
+                    room, sums, lane_sums, calm, cuts, limits,
                 )  # fmt: skip
                 if divided:
                     divide(block, m, cuts, limits)
-                kept = kept and not cut
+                kept = full and not cut
             if fates.shape[0] > 0:
                 _tell(raw, frames, dropped, start, m, block, limits, fates)
             held = chosen
@@ -114,6 +126,8 @@ def integrate(
                 sort(held, sorters[middle], choosing if kept else sorting)
             if kept:
                 finish_whole(n, how, weights, start, m, totals, held, out)
+            elif full and how == AVERAGE:
+                finish_cut(raw, frames, images, weights, start, cuts, totals, room, out)
             else:
                 finish(raw, frames, how, map_range, images, weights, start, m, counts, cuts, totals, chosen, room, out)
 
