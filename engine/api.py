@@ -1,7 +1,7 @@
 """The engine's front door: all that a node pack may import."""
 
 from .drawing import Drawn
-from .errors import ParameterError, SourceError
+from .errors import ParameterError, SourceError, unresolved
 from .folders import scratch, without_folders
 from .frame import Card, Frame, Scalar, State, Word
 from .fuse import generated_module
@@ -82,6 +82,7 @@ __all__ = [
     "table_value",
     "times_value",
     "transposing",
+    "unresolved",
     "used_frames",
     "whole",
     "without_folders",

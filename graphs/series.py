@@ -6,11 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ..engine.errors import ParameterError
+from ..engine.errors import ParameterError, UnresolvedLinkError, unresolved
 from ..engine.graph import Node
 from ..engine.trv import parse
 from ..engine.trv_vector import Trv
 from .document import Graph
+from .preprocess.build import Builder
+from .preprocess.match import Matching
+from .preprocess.options import Options
+from .preprocess.stacks import stacks_of
 
 Noise = Literal["local", "white"]
 
@@ -54,6 +58,9 @@ class SeriesOptions:
         FWHM in pixels of the profile by which stars are measured; 0: that of the stars.
     detrend
         Degree of the polynomial over time.
+    raw
+        The lights as they are matched with darks and flats: they are prepared as preprocess does it. None: frames are
+        taken as they are.
     """
 
     trv: str
@@ -68,6 +75,7 @@ class SeriesOptions:
     single: bool = False
     width: float = 0.0
     detrend: int = 2
+    raw: Matching | None = None
 
     @property
     def vector(self) -> Trv:
@@ -87,36 +95,62 @@ def build(paths: Sequence[str], options: SeriesOptions) -> Graph:
     Raises
     ------
     ParameterError
-        There are no frames; the vector takes its period from a region.
+        There are no frames; raw lights are of several kinds.
+    UnresolvedLinkError
+        The vector takes its period from a region.
     """
     if not paths:
         raise ParameterError("lerar link: there are no frames")
     trv = options.vector
     if trv.seed is not None:
-        raise ParameterError(
-            f"Lerar Link unresolved: {options.trv} takes its period from the region '{trv.seed}', and there is none "
-            "here; name a period or a range"
-        )
-    graph = Graph()
+        raise UnresolvedLinkError(
+            unresolved(
+                "lerar link", f"{options.trv} takes its period from the region '{trv.seed}', and there is none here",
+                cure="name a period or a range",
+            )
+        )  # fmt: skip
+    graph, read, frames = _frames(paths, options)
     graph.doc = f"Lerar Link {options.trv}: {len(paths)} files"
-    if options.single:
-        read = graph.add("ReadSeries", name="frames", paths=tuple(paths))
-    else:
-        read = graph.add("ReadFrames", name="frames", paths=tuple(paths), quality=options.quality)
     times = graph.add(
         "TimeAxis", name="times", frames=read, trv=options.trv, on_disorder="sort", table=options.times,
         site=options.site, target=options.pointing,
     )  # fmt: skip
     if not options.box:
         graph.add("Sampling", name="sampling", times=times, trv=options.trv)
-    common, measures = (read, read.output("frames")) if options.target else _compared(graph, read, times, options)
+    common, measures = (read, read.output("frames")) if options.target else _compared(graph, frames, times, options)
     _linked(graph, common, times, measures, options)
     return graph
 
 
-def _compared(graph: Graph, read: Node, times: Node, options: SeriesOptions) -> tuple[Node, Any]:
+def _frames(paths: Sequence[str], options: SeriesOptions) -> tuple[Graph, Node, Node]:
+    """Return a graph, the node that reads the frames, and the one that gives them ready to be aligned."""
+    if options.raw is not None:
+        return _prepared(options.raw)
+    graph = Graph()
+    if options.single:
+        read = graph.add("ReadSeries", name="frames", paths=tuple(paths))
+    else:
+        read = graph.add("ReadFrames", name="frames", paths=tuple(paths), quality=options.quality)
+    return graph, read, read
+
+
+def _prepared(raw: Matching) -> tuple[Graph, Node, Node]:
+    """Return what `_frames` does for raw lights: calibrated and corrected as by preprocess, nothing integrated."""
+    stacks = stacks_of(raw, register=False).stacks
+    lights = [group for stack in stacks for group in stack.groups]
+    if len(lights) != 1:
+        names = ", ".join(f"{g.name} ({len(g.records)})" for g in lights) or "none"
+        raise ParameterError(f"lerar link: the lights of one series are wanted, of one kind; there are {names}")
+    builder = Builder(raw, Options(register=False))
+    ready = builder.ready(stacks)[stacks[0].name][0].name
+    builder.graph.rename(lights[0].name, "frames")
+    graph = builder.graph
+    return graph, graph["frames"], graph["frames" if ready == lights[0].name else ready]
+
+
+def _compared(graph: Graph, images: Node, times: Node, options: SeriesOptions) -> tuple[Node, Any]:
     """Add what makes frames comparable; return them, and the table of their figures."""
-    frames = aligned(graph, read) if options.register else read
+    frames = aligned(graph, images, clean=options.raw is not None) if options.register else images
     measures = graph.add(
         "FrameSeriesMeasures", name="measures", frames=frames, times=times, trv=options.trv, fwhm=options.width
     )  # fmt: skip
@@ -124,10 +158,16 @@ def _compared(graph: Graph, read: Node, times: Node, options: SeriesOptions) -> 
     return common, measures
 
 
-def aligned(graph: Graph, read: Node) -> Node:
-    """Add the registration of *read*, hot pixels replaced; frames that cannot be aligned have no samples."""
-    clean = graph.add("CosmeticCorrection", name="corrected", image=read, hot_auto_check=True, hot_auto_value=_HOT)
-    return graph.add("StarAlignment", name="registered", images=clean, keep_stars=_STARS, on_failure="missing")
+def aligned(graph: Graph, images: Node, *, clean: bool = False) -> Node:
+    """Add the registration of *images*, hot pixels replaced; frames that cannot be aligned have no samples.
+
+    *clean*: hot pixels are replaced already.
+    """
+    if not clean:
+        images = graph.add(
+            "CosmeticCorrection", name="corrected", image=images, hot_auto_check=True, hot_auto_value=_HOT
+        )
+    return graph.add("StarAlignment", name="registered", images=images, keep_stars=_STARS, on_failure="missing")
 
 
 def _linked(graph: Graph, common: Node, times: Node, measures: Any, options: SeriesOptions) -> None:

@@ -19,6 +19,7 @@ from .folders import is_image
 
 if TYPE_CHECKING:
     from ..graphs.document import Graph
+    from ..graphs.preprocess.match import Matching
 
 MOST_CURVES = 12
 """Sources whose light curves are drawn."""
@@ -92,6 +93,24 @@ def frame_files(names: Iterable[str | os.PathLike[str]]) -> list[str]:
 
 def _holds_frames(name: str) -> bool:
     return not name.startswith(".") and (is_image(name) or name.lower().endswith(".ser"))
+
+
+def raw_lights(names: Iterable[str | os.PathLike[str]]) -> Matching:
+    """Return the lights in folders and files matched with the darks, flats and bias found there, as preprocess does.
+
+    Raises
+    ------
+    SourceError
+        There is no light.
+    """
+    from ..graphs.preprocess.match import match
+    from .scan import scan
+
+    found = scan(names)
+    matching = match(found.records)
+    if not matching.lights():
+        raise SourceError(f"{', '.join(map(str, names))}: there is no light")
+    return matching
 
 
 def _lights(paths: Sequence[str]) -> list[str]:
@@ -179,7 +198,8 @@ def run_lerar(
         For `Graph.run`.
     """
     start = time.perf_counter()
-    warnings: list[str] = []
+    # Links that nothing could be found for: these lights go without a dark or a flat.
+    warnings = [str(link) for link in options.raw.broken] if options.raw is not None else []
     options = _decided(paths, options, register, tell, how)
     options, sampled = _fitted(paths, options, warnings, how)
     options = _widened(paths, options, tell, how)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ...engine.api import Frame, ParameterError, Trv, column_of, exposures_of, seconds_of, used_frames
+from ...engine.api import Frame, ParameterError, Trv, column_of, exposures_of, seconds_of, unresolved, used_frames
 from . import _sampling as sampling
 from ._box import boxes
 from ._calibrate import design_trials, grid_trials
@@ -155,8 +155,9 @@ def planned(
     """
     trv = settings.vector()
     if trv.seed is not None:
-        raise ParameterError(f"Lerar Link unresolved: {settings.trv} takes its period from the region '{trv.seed}'; "
-                             "find it by LerarSearch of that region and write it here")  # fmt: skip
+        why = f"{settings.trv} takes its period from the region '{trv.seed}'"
+        cure = "find it by LerarSearch of that region and write it here"
+        raise ParameterError(unresolved("parameter 'trv'", why, cure=cure))
     run = chosen_run(settings, frames, times, table)
     method, tried = _method(settings, trv, run, purpose)
     harmonics = settings.most_harmonics()

@@ -49,6 +49,11 @@ _OPTIONS = (
         help="Lerar Link: align the frames first, or not (default: where their stars do not lie on one another).",
     ),
     click.option(
+        "--preprocess", is_flag=True,
+        help="Lerar Link: frames are raw; calibrate them by the darks, flats and bias of the folders, as "
+        "lerar preprocess does. Nothing of it is written.",
+    ),
+    click.option(
         "--noise", type=click.Choice(["local", "white"]), default="local", show_default=True,
         help="Lerar Link: judge variation by frequencies nearby, or by residuals, which must then have no memory.",
     ),
@@ -92,14 +97,15 @@ def run_link(
     from ...engine.store import Store
     from ...graphs.history import note_run
     from ...graphs.series import SeriesOptions
-    from ..lerar import frame_files, run_lerar
+    from ..lerar import frame_files, raw_lights, run_lerar
     from ._graphs import refuse_problems, tuned
 
-    paths = frame_files(frames)
+    raw = raw_lights(frames) if asked["preprocess"] else None
+    paths = frame_files(frames) if raw is None else [r.path for g in raw.lights() for r in g.records]
     options = SeriesOptions(
         trv=asked["lerar_link"], noise=asked["noise"], regressors=asked["regressors"],
         times=os.path.abspath(asked["times"]) if asked["times"] else "", site=asked["site"], pointing=asked["pointing"],
-        width=asked["star_width"],
+        width=asked["star_width"], raw=raw,
     )  # fmt: skip
     options.vector  # noqa: B018 - what does not parse is told before frames are opened
 
