@@ -28,6 +28,7 @@ from .tabular import (
 )
 from .trv import parse as parse_trv
 from .trv_vector import Trv
+from .value_text import value_of_text, value_text
 from .wcs import Affine, carry, mirrored_columns, mirrored_rows, scaling, shifting, transposing
 
 __all__ = [
@@ -84,6 +85,8 @@ __all__ = [
     "transposing",
     "unresolved",
     "used_frames",
+    "value_of_text",
+    "value_text",
     "whole",
     "without_folders",
 ]

@@ -14,7 +14,8 @@ from ..engine.registry import find
 from .document import Graph
 from .learning_recipes import RECIPES, Recipe
 
-_MEASURE = "measure.measure_region"
+_LEARN = "measure.learn_link"
+_MEASURING = (_LEARN, "measure.measure_region")
 
 
 class Region(NamedTuple):
@@ -78,7 +79,8 @@ def learn(
     graph
         Is changed in place; as it was, where this fails.
     second
-        The other region of recipes that compare two, such as the white one; default: the same.
+        The other region of recipes that compare two, such as the white one; default: the same. Its image is the
+        reference of recipes that compare two images, such as linear-fit.
     name
         Of the measuring node; one that measures the same region already is used again.
 
@@ -95,12 +97,13 @@ def learn(
     added = [node] if node not in graph else []
     before = _before(after, node)
     names = []
-    for part, one in (("", region), ("-second", second or region)):
-        measuring = _measuring(after, one, Link(one.image, _image_port(after, one.image)) if one.image else before,
-                               f"{name}{part}")  # fmt: skip
-        if measuring not in graph and measuring not in added:
-            added.append(measuring)
-        names.append(measuring)
+    if chosen.line:
+        names = [_between(after, chosen, region, second, before, name)] * 2
+    else:
+        for part, one in (("", region), ("-second", second or region)):
+            image = Link(one.image, _image_port(after, one.image)) if one.image else before
+            names.append(_measuring(after, one, _single(after, chosen, image), f"{name}{part}"))
+    added += [n for n in after if n not in graph and n not in added]
     told = {p: _filled(link, names) for p, link in links.items()}
     for param, link in told.items():
         after.follow(node, param, link)
@@ -154,7 +157,7 @@ def _put_behind(graph: Graph, to: str, recipe: Recipe) -> str:
 
 def _only_measures(graph: Graph, node: str) -> bool:
     """Return whether a node measures a region, and nothing follows it."""
-    return graph.spec(node).process == _MEASURE and node in graph.ends()
+    return graph.spec(node).process in _MEASURING and node in graph.ends()
 
 
 def _image_port(graph: Nodes, node: str) -> str:
@@ -179,20 +182,59 @@ def _before(graph: Graph, node: str) -> Link:
 
 def _measuring(graph: Graph, region: Region, image: Link, name: str) -> str:
     """Return the node that measures a region, made where there is none yet."""
+    feeds = _feeds(graph, region, image)
+    wanted: dict[str, Any] = {"area": region.area, "psf_fallback": region.psf_fallback}
+    for node in graph:
+        spec = graph.spec(node)
+        # One that was added by hand serves as well.
+        if spec.process == "measure.measure_region" and graph.feeds(node) == feeds and not graph.links_of(node):
+            built = spec.build()
+            if all(getattr(built, k) == v for k, v in wanted.items()):
+                return node
+    return _made(graph, _LEARN, name, feeds, wanted | {"mode": "relearn"})
+
+
+def _feeds(graph: Graph, region: Region, image: Link) -> dict[str, Any]:
     feeds = {"image": image}
     if region.anchor:
         feeds["anchor"] = Link(region.anchor, _image_port(graph, region.anchor))
     if region.stars:
         feeds["catalogue"] = Link(region.stars, "stars")
-    wanted: dict[str, Any] = {"area": region.area, "psf_fallback": region.psf_fallback}
+    return feeds
+
+
+def _between(graph: Graph, recipe: Recipe, region: Region, second: Region | None, before: Link, name: str) -> str:
+    """Return the node that measures the line between two images in a region, made where there is none yet."""
+    if second is None or not second.image:
+        raise ParameterError(f"recipe '{recipe.name}' wants the image that is the reference: name its node")
+    image = Link(region.image, _image_port(graph, region.image)) if region.image else before
+    feeds = _feeds(graph, region, image) | {"reference": Link(second.image, _image_port(graph, second.image))}
+    return _made(graph, "measure.region_line", name, feeds, {"area": region.area})
+
+
+def _single(graph: Graph, recipe: Recipe, image: Link) -> Link:
+    """Return the image that is measured: of a series one that the recipe's process makes of it."""
+    if not recipe.through:
+        return image
+    node = _made(graph, recipe.through, f"{image.node}-{recipe.name}", {"frames": (image,)}, {})
+    return Link(node, _image_port(graph, node))
+
+
+def _made(graph: Graph, process: str, name: str, feeds: dict[str, Any], params: dict[str, Any]) -> str:
+    """Return the node of a process with these feeds and parameters, added where there is none."""
     for node in graph:
         spec = graph.spec(node)
-        if spec.process == _MEASURE and graph.feeds(node) == feeds and not graph.links_of(node):
+        if spec.process == process and graph.feeds(node) == feeds and not graph.links_of(node):
             built = spec.build()
-            if all(getattr(built, k) == v for k, v in wanted.items()):
+            if all(getattr(built, k) == v for k, v in params.items()):
                 return node
-    linked: dict[str, Any] = {port: graph[link.node].output(link.port) for port, link in feeds.items()}
-    return graph.add(_MEASURE, name=_free(graph, name), **linked, **wanted).name
+    linked: dict[str, Any] = {
+        port: graph[feed.node].output(feed.port)
+        if isinstance(feed, Link)
+        else [graph[one.node].output(one.port) for one in feed]
+        for port, feed in feeds.items()
+    }
+    return graph.add(process, name=_free(graph, name), **linked, **params).name
 
 
 def _free(graph: Graph, name: str) -> str:

@@ -23,16 +23,24 @@ class Recipe:
         Process id -> parameter -> link.
     inserts
         The process that is put behind a node whose own process has none of these parameters; empty: that is refused.
+    line
+        What is measured is not the region of one image but the line between two (RegionLine).
+    through
+        The process that makes one image of a series, of which the region is measured; empty: the image itself.
     """
 
     name: str
     doc: str
     sets: Mapping[str, Mapping[str, ParameterLink]]
     inserts: str = ""
+    line: bool = False
+    through: str = ""
 
 
-def _link(expr: str, unit: str = "", clamp: tuple[float, float] | None = None) -> ParameterLink:
-    return ParameterLink(expr=expr, unit=unit, clamp=clamp)
+def _link(
+    expr: str, unit: str = "", clamp: tuple[float, float] | None = None, fallback: str = ""
+) -> ParameterLink:
+    return ParameterLink(expr=expr, unit=unit, clamp=clamp, fallback=fallback)
 
 
 _TOLERANCE = {"tolerance": _link("max(0.5, 5*1.414*{m}.psf.fwhm/(2.355*30))", clamp=(0.5, 10.0))}
@@ -45,6 +53,15 @@ _ALL = (
             "color.channel_levels": {"offset": _link("{m}.bg.median - min({m}.bg.median)")},
         },
         "color.channel_levels",
+    ),
+    Recipe(
+        "linear-fit",
+        "the image is scaled like a reference, by the line between both in the region",
+        {
+            "color.channel_levels": {"factor": _link("{m}.line.scale"), "offset": _link("-{m}.line.offset")},
+        },
+        "color.channel_levels",
+        line=True,
     ),
     Recipe(
         "white-reference",
@@ -84,6 +101,18 @@ _ALL = (
         "stretch.histogram_transformation",
     ),
     Recipe(
+        "denoise",
+        "what the region tells to be noise is made smaller; by gain and read noise, where it has light enough for them",
+        {
+            "restoration.multiscale_noise_reduction": {
+                "noise": _link("{m}.noise.sigma"),
+                "gain": _link("mean({m}.noise.gain)", fallback="0"),
+                "read_noise": _link("mean({m}.noise.read*{m}.noise.gain)", fallback="0"),
+            }
+        },
+        "restoration.multiscale_noise_reduction",
+    ),
+    Recipe(
         "deconvolution",
         "kernel, noise and iterations by the stars and the sky of the region",
         {
@@ -109,6 +138,14 @@ _ALL = (
         "registration",
         "the tolerance is five times the error of places of faint stars as wide as those of the region",
         {"registration.star_alignment": _TOLERANCE, "registration.match_stars": _TOLERANCE},
+    ),
+    Recipe(
+        "lerar-reference",
+        "a stable star or area tells the transparency of each frame of a series",
+        {
+            "time.frame_series_measures": {"reference": _link("{m}.region.box")},
+        },
+        through="time.series_sample",
     ),
 )
 RECIPES: dict[str, Recipe] = {r.name: r for r in _ALL}

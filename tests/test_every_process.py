@@ -28,6 +28,7 @@ from lerarlink.engine.params import Spec
 from lerarlink.engine.process import Process
 from lerarlink.engine.schedule import Lane
 from lerarlink.engine.store import Store
+from lerarlink.engine.value_text import value_text
 
 GOLDEN = Path(__file__).parent / "golden.yaml"
 ALL = [c for c in registry.everything() if c.__module__.startswith("lerarlink.nodes.")]
@@ -106,9 +107,16 @@ CASES: dict[str, Case] = {
         {"images": "gray gray2", "transforms": "transform transform"},
     ),
     "registration.comet_transform": Case(feeds={"image": "gray2", "motion": "motion"}),
+    "measure.learn_link": Case({"area": "rect 5,5,70,50", "psf_fallback": "frame"}),
+    "measure.learnt": Case({"learnt": value_text({p: {"n": 1.0} for p in ("measures", "psf", "stars", "region")})}),
+    "measure.line_in_region": Case(
+        feeds={"reference": "gray2", "measures": "region_figures", "reference_measures": "region_figures"}
+    ),
+    "measure.region_line": Case({"area": "rect 5,5,70,50"}, {"reference": "gray2"}),
     "measure.measure_region": Case({"area": "rect 5,5,70,50", "psf_fallback": "frame"}),
     "measure.region": Case({"area": "circle 40,30,20 except rect 35,25,10,10"}),
     "measure.region_measures": Case(feeds={"psf": "region_psf"}),
+    "restoration.starlet_shrinkage": Case({"noise": (0.02,)}),
     "registration.reference_frame": Case(feeds={"images": "gray gray2", "choice": "choice"}),
     "registration.star_alignment": Case({"reference_index": 0}, {"images": "gray flipped"}),
     "registration.warp": Case(feeds={"reference": "gray2"}),
@@ -241,6 +249,8 @@ def feed(g: Graph, name: str, sky: dict[str, Path]) -> Any:
     if name == "region":
         # Its window is the whole image.
         return g.add("Region", name=name, image=gray, area="rect 5,5,70,50", min_coverage=0.0).output()
+    if name == "region_figures":
+        return g.add("RegionMeasures", name=name, image=gray, where=feed(g, "region", sky)).output("measures")
     if name == "region_psf":
         return g.add("RegionPsf", name=name, image=gray, where=feed(g, "region", sky), stars=feed(g, "stars", sky),
                      fits=feed(g, "psf", sky)).output("psf")  # fmt: skip

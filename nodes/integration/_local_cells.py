@@ -21,6 +21,9 @@ IMAGE, REFERENCE, COMMON, IMAGE_LIGHT, REFERENCE_LIGHT, LIT, DROPPED = range(7)
 """Rows of what `paired` returns: both medians, part of the samples in both, light of what stands out in both
 and how many samples it covers, part of the samples left out."""
 
+_THIN, _THICK = 2, 16
+"""Of cells of sixteen rows or more every second row tells the sky, which is smoothed over nine cells or more."""
+
 _STANDS_OUT = 5.0
 _AROUND = 2
 _ROUNDS, _CLIP = 2, 2.5
@@ -68,7 +71,7 @@ def _edges(length: int, parts: int) -> npt.NDArray[np.int64]:
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def levels(plane: Any, low: float, high: float, ys: Any, xs: Any) -> Any:
-    """Return level, noise and share of each cell; samples outside low..high do not count.
+    """Return level, noise and shares of each cell, from the rows `_THIN` asks; samples outside low..high do not count.
 
     The median is taken again of what lies around it: else faint stars would raise the level by as many
     noises in a poor image as in a good one, and the ratio of the light above it would be wrong.
@@ -81,14 +84,16 @@ def levels(plane: Any, low: float, high: float, ys: Any, xs: Any) -> Any:
     for i in range(rows):
         for j in range(columns):
             n = present = 0
-            for y in range(ys[i], ys[i + 1]):
+            height = ys[i + 1] - ys[i]
+            step = _THIN if height >= _THICK else 1
+            for y in range(ys[i], ys[i + 1], step):
                 for x in range(xs[j], xs[j + 1]):
                     v = plane[y, x]
                     finite = np.isfinite(v)
                     present += finite
                     buffer[n] = v  # perhaps overwritten by the next
                     n += finite & (v >= low) & (v <= high)
-            area = (ys[i + 1] - ys[i]) * (xs[j + 1] - xs[j])
+            area = (height + step - 1) // step * (xs[j + 1] - xs[j])
             found[2, i, j], found[3, i, j] = n / area, present / area
             if n == 0:
                 continue

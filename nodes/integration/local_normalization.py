@@ -26,18 +26,18 @@ class _Offset(NamedTuple):
     reference: float
 
 
-class LocalNormalization(Process, id="integration.local_normalization", version=3):
+class LocalNormalization(Process, id="integration.local_normalization", version=4):
     """Remove the differences in sky and transparency between an image and a reference it is aligned with.
 
     The result is ``A0(x, y) + A1 image``: A1 is the ratio of light, reference to image, per channel; A0 a smooth
     function, the large-scale part of ``reference - A1 image``. Stars and nebulae, in both images alike, leave no
     trace in it. Scale and gradients of the reference are what all images get, so it should be a good one.
 
-    How it is found: medians are taken in cells of `background_sampling_delta`. A sample that stands out in the
-    image and not in the reference (a satellite, a plane) is left out, and medians taken again of all samples
-    present in both. Their difference is freed of what is smaller than `scale` by a robust surface of second
-    degree, a multiscale median transform of the rest, and a Gaussian half as wide as `scale`; bicubic B-splines
-    lead from cells to pixels.
+    How it is found: medians are taken in cells of `background_sampling_delta`, of every second row where a cell
+    has sixteen or more. A sample that stands out in the image and not in the reference (a satellite, a plane) is
+    left out, and medians taken again of all samples present in both. Their difference is freed of what is smaller
+    than `scale` by a robust surface of second degree, a multiscale median transform of the rest, and a Gaussian
+    half as wide as `scale`; bicubic B-splines lead from cells to pixels.
 
     A1 comes from stars when both star lists are linked (of the aligned images: their places have to agree
     within two pixels): the mean of the flux ratios left by Chauvenet's criterion, one for all channels. Without

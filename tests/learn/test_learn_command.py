@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,8 +18,10 @@ from astropy.io import fits
 from click.testing import CliRunner
 
 from lerarlink import Graph
+from lerarlink.engine.errors import GraphError, ParameterError
 from lerarlink.engine.run import resolved
 from lerarlink.graphs.learning import Region, learn
+from lerarlink.graphs.learnt import keep_learnt
 from lerarlink.tools.cli import lerar
 
 
@@ -86,18 +90,22 @@ def test_every_recipe_sets_parameters_that_can_be_followed(saved: Path) -> None:
     luminance = g.add("ChannelExtraction", name="one", image=g["image"])
     g.add("DetectStars", name="stars", image=luminance)
     g.add("StarAlignment", name="aligned", images=[luminance, luminance])
+    g.add("FrameSeriesMeasures", name="series", frames=[luminance, luminance])
+    g.add("ReadImage", name="other", path=g.spec("image").params["path"])
     g.save(saved)
-    to = {"star-detection": "stars", "registration": "aligned"}
+    to = {"star-detection": "stars", "registration": "aligned", "lerar-reference": "series"}
     for name in RECIPES:
         out = saved.with_name(f"{name}.yaml")
         more = ["--second-region", "circle 90,90,20"] if name == "white-reference" else []
+        more += ["--reference", "other"] if name == "linear-fit" else []
         of = ["--of", "one"] if name in to else []
         call("learn", saved, "--region", "rect 5,5,245,245", "--recipe", name, "--to", to.get(name, "image"),
              *more, *of, "-o", out)  # fmt: skip
         g = Graph.load(out)
         found = {r.param: r.value for r in resolved(g)}
         assert found, name
-        assert all(r.how == "expression" for r in resolved(g)), name
+        # These fields have too little range of light for a gain.
+        assert {r.param for r in resolved(g) if r.how != "expression"} <= {"gain", "read_noise"}, name
     listed = call("learn", "--list")
     assert all(name in listed for name in RECIPES)
 
@@ -124,6 +132,92 @@ def test_the_white_reference_becomes_white_and_a_slope_goes(saved: Path, tmp_pat
     flat = Graph.load(tmp_path / "flat.yaml")["image-gradient"].compute()[0]
     assert np.ptp([np.median(flat[a : a + 50, b : b + 50]) for a in (0, 150) for b in (0, 150)]) < 3.0
     assert np.median(flat) == pytest.approx(700 + 0.5 * 19.5 - 0.3 * 9.5, abs=1.5)
+
+
+def test_an_image_is_scaled_like_another_by_what_both_show_in_a_region(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    y, x = np.mgrid[:160, :160]
+    scene = 400.0 * np.exp(-np.hypot(x - 80, y - 80) / 40.0)
+    scene[20:25, 30:35] += 20_000.0  # something that only one of them saw
+    write(tmp_path / "a.fits", 300 + 0.4 * scene + rng.normal(0, 25, x.shape))
+    scene[20:25, 30:35] = 0.0
+    write(tmp_path / "b.fits", 900 + scene + rng.normal(0, 40, x.shape))
+    g = Graph()
+    for name in "ab":
+        g.add("ReadImage", name=name, path=str(tmp_path / f"{name}.fits"))
+    g.save(tmp_path / "g.yaml")
+    call("learn", tmp_path / "g.yaml", "--region", "rect 5,5,150,150", "--recipe", "linear-fit", "--to", "a",
+         "--reference", "b")  # fmt: skip
+    g = Graph.load(tmp_path / "g.yaml")
+    found = {r.param: r for r in resolved(g)}
+    # Least squares with errors on one axis alone would give 2.5 times 0.94 here.
+    assert found["factor"].value[0] == pytest.approx(2.5, rel=0.015)
+    assert abs(found["factor"].value[0] - 2.5) < 4.0 * found["factor"].error
+    fitted = g["a-linear-fit"].compute()[0]
+    like = fits.getdata(tmp_path / "b.fits")
+    assert np.median(fitted[130:, 130:]) == pytest.approx(np.median(like[130:, 130:]), abs=6)
+    with pytest.raises(ParameterError, match="wants the image that is the reference"):
+        learn(g, "linear-fit", Region("rect 5,5,150,150"), "a")
+
+
+def test_noise_that_a_region_tells_is_reduced(saved: Path, tmp_path: Path) -> None:
+    call("learn", saved, "--region", REGION, "--recipe", "denoise", "--to", "image")
+    call("run", saved)
+    before, after = fits.getdata(tmp_path / "rgb.fits"), fits.getdata(tmp_path / "out.fits")
+    noise = [np.median(np.abs(np.diff(np.asarray(c[40:150, 30:150], float)))) for c in (before[0], after[0])]
+    assert noise[1] < 0.35 * noise[0]
+    assert after.sum(dtype=float) == pytest.approx(before.sum(dtype=float), rel=2e-3)
+
+
+def test_a_stable_area_tells_the_transparency_of_frames(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    y, x = np.mgrid[:64, :64]
+    lamp = 5000.0 * np.exp(-(np.hypot(x - 40, y - 22) ** 2) / 18.0)
+    haze = 1.0 - 0.3 * rng.random(12)
+    paths = [str(write(tmp_path / f"{k}.fits", 500 + h * lamp + rng.normal(0, 5, x.shape))) for k, h in enumerate(haze)]
+    g = Graph()
+    frames = g.add("ReadSeries", name="frames", paths=paths)
+    g.add("FrameSeriesMeasures", name="series", frames=frames, gain="region")
+    learn(g, "lerar-reference", Region("rect 30,12,20,20"), "series")
+    gain = np.array(g["series"].value()["columns"]["gain"])
+    assert gain == pytest.approx(haze / np.median(haze), rel=0.01)
+
+
+def test_what_a_learn_link_keeps_is_given_on_any_image(saved: Path, tmp_path: Path, colour: Path) -> None:
+    g = Graph.load(saved)
+    sky = g.add("LearnLink", name="sky", image=g["image"], area="rect 5,5,245,245")
+    sharp = g.add("Deconvolution", name="sharp", image=g["image"], psf=sky.output("psf"), iterations=2)
+    g.link(sharp.output().link, "out", "image")
+    g.save(saved)
+    before, kernel = sky.value("measures"), np.asarray(sky.value("psf")["kernel"])
+    frozen = tmp_path / "frozen.yaml"
+    call("learn", saved, "--freeze", "-o", frozen)
+    write(tmp_path / "rgb.fits", fits.getdata(colour) * 1.3)
+    kept = Graph.load(frozen)
+    after = kept["sky"].value("measures")
+    # As texts, for figures that are not known are no numbers.
+    assert all(str(after[name]) == str(before[name]) for name in ("bg", "noise", "gradient", "signal", "range"))
+    assert np.array_equal(kept["sky"].value("psf")["kernel"], kernel)
+    told = json.loads(call("run", frozen, "--dry-run", "--json"))
+    assert not any("RegionMeasures" in str(n) for n in told["nodes"]), "a frozen LearnLink measures nothing"
+    call("learn", frozen, "--thaw")
+    again = Graph.load(frozen)["sky"].value("measures")
+    assert again["bg"]["median"]["value"][0] == pytest.approx(1.3 * before["bg"]["median"]["value"][0], rel=1e-3)
+    with pytest.raises(ParameterError, match="nothing was learnt yet"):
+        g.set("sky", "mode", "frozen")
+    for text in ("not base64!", "AAAA", base64.b64encode(zlib.compress(b"\x93\x01\x02\x03")).decode()):
+        g.set("sky", "learnt", text)
+        with pytest.raises(ParameterError, match="learnt"):
+            g.set("sky", "mode", "frozen")
+
+
+def test_frames_of_a_series_keep_no_one_figure(tmp_path: Path, colour: Path) -> None:
+    paths = [str(write(tmp_path / f"{k}.fits", fits.getdata(colour) + k)) for k in range(2)]
+    g = Graph()
+    g.add("LearnLink", name="sky", image=g.add("ReadSeries", paths=paths), area=REGION)
+    with pytest.raises(GraphError, match="each of 2 frames"):
+        keep_learnt(g)
+    assert g.spec("sky").params.get("mode", "relearn") == "relearn"
 
 
 def test_frozen_values_replay_in_a_new_process_bit_for_bit(saved: Path, tmp_path: Path, colour: Path) -> None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 )
 @click.option("--stars", default="", metavar="NODE", help="Whose stars the shape 'stars RADIUS' lies around.")
 @click.option("--second-region", default="", metavar="SHAPES", help="The other region of recipes that compare two.")
+@click.option("--reference", default="", metavar="NODE", help="The other image of recipes that compare two.")
 @click.option("--psf-fallback", type=click.Choice(["none", "frame"]), default="none", show_default=True,
               help="Where the region has fewer than three stars: nothing, or those of the whole image.")  # fmt: skip
 @click.option("--name", default="learn", show_default=True, metavar="NAME", help="Of the node that measures.")
@@ -63,8 +64,10 @@ def command(graph: str | None, output: str | None, force: bool, inputs: tuple[st
         told["frozen"] = _freeze(opened, told)
     if given["thaw"]:
         from ...graphs.freezing import thaw
+        from ...graphs.learnt import relearn
 
         thaw(opened)
+        relearn(opened)
     opened.save(place)
     _tell(told, place, given["as_json"])
 
@@ -108,6 +111,8 @@ def _learn(graph: Graph, given: dict[str, Any]) -> dict[str, Any]:
 
     region = Region(given["region"], given["image"], given["anchor"], given["stars"], given["psf_fallback"])
     second = region._replace(area=given["second_region"]) if given["second_region"] else None
+    if given["reference"]:
+        second = (second or region)._replace(image=given["reference"])
     found: Learnt = learn(graph, given["recipe"], region, given["to"], second=second, name=given["name"])
     return {
         "recipe": found.recipe, "measuring": list(found.measuring), "node": found.node, "added": list(found.added),
@@ -117,12 +122,17 @@ def _learn(graph: Graph, given: dict[str, Any]) -> dict[str, Any]:
 
 def _freeze(graph: Graph, told: dict[str, Any]) -> list[dict[str, Any]]:
     from ...graphs.freezing import freeze
+    from ...graphs.learnt import keep_learnt
 
     only = [(told["node"], p) for p in told["links"]] if told else None
-    return [
+    made = [
         {"node": r.node, "param": r.param, "value": r.value, "unit": r.unit, "error": r.error, "n": r.n}
         for r in freeze(graph, only)
     ]
+    if only is None:
+        # What others take by their inputs is kept as well: all that the graph measured by a LearnLink.
+        keep_learnt(graph)
+    return made
 
 
 def _tell(told: dict[str, Any], place: str, as_json: bool) -> None:
