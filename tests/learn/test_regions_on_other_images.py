@@ -120,6 +120,55 @@ def test_a_region_goes_by_celestial_solutions_with_sip_and_back(tmp_path: Any) -
     assert np.hypot(*(back[:, None] - start[None]).transpose(2, 0, 1)).min(axis=0).max() < 0.01
 
 
+def chain(tmp_path: Any, g: Graph) -> tuple[Any, Any, Any, Any]:
+    """Return an image, what a turn by 37 degrees, half the size and a crop make of it, another image of that sky whose
+    solution bends, and the map of pixels from the first to the crop."""
+    first = solved(tmp_path, g, "first", (300, 300), solution(0.0, 1.0, (150.5, 150.5)))
+    turned = g.add(TurnedTransform, degrees=37.0, scale=1.0, dx=120.0, dy=-60.0)
+    c, s = math.cos(math.radians(37.0)), math.sin(math.radians(37.0))
+    back = np.linalg.inv(np.array([[c, -s], [s, c]]))
+    x, y = back @ (149.5 - 120.0, 149.5 + 60.0) + 1.0
+    ground = solved(tmp_path, g, "ground", (300, 300), solution(37.0, 1.0, (float(x), float(y))))
+    warped = g.add("Warp", name="warped", image=first, transform=turned.output(), reference=ground)
+    half = g.add("Resample", name="half", image=warped, x_size=0.5, y_size=0.5)
+    crop = g.add("Crop", name="crop", image=half, left=20, top=10, right=20, bottom=10)
+    bent = solved(tmp_path, g, "bent", (260, 260), solution(-11.0, 1.7, (120.5, 130.5), bent=1.2))
+
+    def there(points: Any) -> Any:
+        on_warped = (np.asarray(points) - (120.0, -60.0)) @ back.T
+        return (on_warped + 0.5) / 2.0 - 0.5 - (20.0, 10.0)
+
+    return first, crop, bent, there
+
+
+def test_a_region_goes_through_turn_scale_crop_and_a_bent_sky_and_back(tmp_path: Any) -> None:
+    g = Graph()
+    first, crop, bent, _ = chain(tmp_path, g)
+    text, image = "rect 100,90,60,50", first
+    for nearer in (crop, bent, first):
+        found = region_of(g, nearer, text, anchor=image)
+        assert found["coverage"] == pytest.approx(1.0)
+        text = "polygon " + " ".join(f"{x!r},{y!r}" for x, y in np.asarray(found["polygons"][0]).tolist())
+        image = nearer
+    start = np.array([(99.5, 89.5), (159.5, 89.5), (159.5, 139.5), (99.5, 139.5)])
+    points = np.asarray(found["polygons"][0])
+    assert np.hypot(*(points[:, None] - start[None]).transpose(2, 0, 1)).min(axis=0).max() < 0.01
+    assert found["size"] == pytest.approx(60 * 50, rel=0.005)
+
+
+def test_coverage_is_right_at_the_end_of_a_chain(tmp_path: Any) -> None:
+    g = Graph()
+    first, crop, _, there = chain(tmp_path, g)
+    frame = crop.image.frame
+    y, x = np.mgrid[0:1000, 0:1000] / 1000.0 * 100.0
+    for left, top in ((150.0, 230.0), (170.0, 150.0), (0.0, 100.0)):
+        u, v = there(np.stack([x.ravel() + left - 0.45, y.ravel() + top - 0.45], axis=1)).T
+        inside = (u > -0.5) & (u < frame.width - 0.5) & (v > -0.5) & (v < frame.height - 0.5)
+        assert 0.2 < inside.mean() < 0.95, "the region should lie partly beyond the frame"
+        found = region_of(g, crop, f"rect {left:g},{top:g},100,100", anchor=first, min_coverage=0.1)
+        assert found["coverage"] == pytest.approx(inside.mean(), abs=0.005)
+
+
 def test_coverage_is_the_part_of_the_area_that_lies_on_the_image(given: Callable[..., Any]) -> None:
     g = Graph()
     image = given(g, np.zeros((100, 120)), bounds=(0.0, 1.0))

@@ -11,7 +11,7 @@ import pytest
 
 from lerarlink.engine.tabular import julian_dates
 from lerarlink.graphs.document import Graph
-from lerarlink.graphs.series import SeriesOptions
+from lerarlink.graphs.series import SeriesOptions, build
 from lerarlink.tools.lerar import LerarResult, frame_files, run_lerar
 
 Real = Callable[[str], Path]
@@ -37,6 +37,22 @@ def test_a_sine_of_a_thousandth_is_found_with_its_period_and_amplitude(pixels: R
     assert best["log10_p"] < -9.0
     assert best["period_d"] == pytest.approx(5.0, abs=0.25)
     assert best["relative"] == pytest.approx(0.001, abs=0.00004)
+
+
+@pytest.mark.parametrize("regressors", [(), ("pos_corr1", "pos_corr2")])
+def test_drift_and_variation_are_told_apart(pixels: Real, regressors: tuple[str, ...]) -> None:
+    """With the star's drift fitted besides, and without."""
+    found = {}
+    for name in ("flat", "sinusoid"):
+        paths = frame_files([pixels(f"synthetic-k2-{name}.targ.fits.gz")])
+        graph = build(paths, SeriesOptions(trv="[TRV:0.4d..6.98d]", target=True, regressors=regressors))
+        graph.set("link-total", "sidebands", 32)
+        found[name] = graph.run(["sources-total"]).values["sources-total"]["columns"]
+    assert found["flat"]["log10_p"] == []
+    wave = found["sinusoid"]
+    assert wave["log10_p"][0] < -9.0
+    assert wave["period_s"][0] / 86400.0 == pytest.approx(5.0, abs=0.25)
+    assert wave["relative"][0] == pytest.approx(0.001, abs=0.00004)
 
 
 @pytest.mark.long
