@@ -106,20 +106,32 @@ class ImageHandle:
         return dask.array.Array(tasks, name, chunks, dtype=np.float32)
 
     def preview(
-        self, *, stf: Stf = "linked", size: int = 1024, region: Box | tuple[int, int, int, int] | None = None
+        self,
+        *,
+        stf: Stf = "linked",
+        size: int = 1024,
+        region: Box | tuple[int, int, int, int] | None = None,
+        dragging: bool = False,
     ) -> PIL.Image.Image:
         """Return a picture no side of which is longer than *size*, auto-stretched for display.
 
         Pixels are averaged in whole blocks; the stretch is measured on the full image. A region is cut first,
         in rows and columns of storage. Bottom-up images are turned upright.
-        """
-        return self.displayed(stf=stf, size=size, region=region).picture()
 
-    def displayed(self, *, stf: Stf, size: int, region: Box | tuple[int, int, int, int] | None) -> ImageHandle:
+        While somebody drags something (*dragging*), parameters keep the value they had last as long as what they
+        follow changes by less than the dead band of their link; without it, and wherever a graph is run, they follow.
+        """
+        return self.displayed(stf=stf, size=size, region=region, dragging=dragging).picture()
+
+    def displayed(
+        self, *, stf: Stf, size: int, region: Box | tuple[int, int, int, int] | None, dragging: bool = False
+    ) -> ImageHandle:
         """Return the handle of what `preview` shows: the same graph with crop, averaging and stretch behind it."""
         g = self.graph.copy()
+        if dragging:
+            g.dragged, g.link_values = True, self.graph.link_values
         look, display = self.link, None
-        frame = self.frame
+        frame = ImageHandle(g, look, self.index).frame
         add = _Adder(g)
         if stf != "none":
             display = add("stretch.screen_transfer_function", image=look, linked=stf == "linked")

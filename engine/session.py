@@ -72,6 +72,10 @@ class Session:
                 raise lowering.not_measured(e) from e
             lowering.go_on(self.evaluation, awaited)
         self.report.links = lowering.resolver.results()
+        # Of frames of a series each has its own value, and none is the last.
+        lowering.graph.link_values |= {
+            (r.node, r.param): r.value for r in self.report.links if r.frame is None and r.how != "frozen"
+        }
         self.evaluation.links = self.report.links
 
     def measure(self, steps: list[int]) -> None:

@@ -88,6 +88,10 @@ class Wiring:
         """What parameters follow: (node, parameter) -> link."""
         self.variables: dict[str, Any] = {}
         """Values that expressions read as ``project.NAME``."""
+        self.link_values: dict[tuple[str, str], Any] = {}
+        """What live links gave last: (node, parameter) -> value."""
+        self.dragged = False
+        """Whether this is looked at while somebody drags a region: then links keep to their dead bands."""
 
     # -- changing ---------------------------------------------------------------------------------
 
@@ -184,6 +188,11 @@ class Wiring:
         self._g.remove_node(node)
         self.outputs = [n for n in self.outputs if n != node]
         self.parameter_links = {at: link for at, link in self.parameter_links.items() if at[0] != node}
+        # What a link gave last outlives what it was measured from, so that it can be shown, and kept by freezing.
+        for at in joined(self).broken if self.link_values else ():
+            if at in self.link_values:
+                spec = self.spec(at[0])
+                self._g.nodes[at[0]]["spec"] = replace(spec, params={**spec.params, at[1]: self.link_values[at]})
 
     def copy(self) -> Self:
         """Return an independent graph with the same nodes and links."""
@@ -191,6 +200,7 @@ class Wiring:
         made.folder, made.outputs = self.folder, list(self.outputs)
         made._g = self._g.copy()
         made.parameter_links, made.variables = dict(self.parameter_links), dict(self.variables)
+        made.link_values = dict(self.link_values)
         return made
 
     # -- looking ----------------------------------------------------------------------------------

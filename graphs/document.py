@@ -125,6 +125,7 @@ class Graph(engine.Graph):
         made._g = self._g.copy()
         made.outputs = list(self.outputs)
         made.parameter_links, made.variables = dict(self.parameter_links), dict(self.variables)
+        made.link_values = dict(self.link_values)
         for name in ("inputs", "settings", "named_outputs", "packs", "notes", "tags", "layout"):
             setattr(made, name, dict(getattr(self, name)))
         made.folder, made.doc, made.file, made._folded = self.folder, self.doc, self.file, self._folded

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..engine.errors import GraphError, LinkError
 from ..engine.identity import digest
+from ..engine.links.joining import joined
 from ..engine.links.parameter import ParameterLink, Taken
 from ..engine.links.references import Meaning, Names, expressions
 from ..engine.links.resolving import Resolved
@@ -29,7 +30,8 @@ def freeze(graph: Graph, only: Iterable[At] | None = None, **options: Any) -> tu
     graph
         Is changed in place.
     only
-        (node, parameter) pairs whose links are frozen; default: all that are live.
+        (node, parameter) pairs whose links are frozen; default: all that are live. Those that are broken keep the value
+        they gave last, if they are named here.
     options
         See `lerarlink.engine.run.resolved`.
 
@@ -46,6 +48,8 @@ def freeze(graph: Graph, only: Iterable[At] | None = None, **options: Any) -> tu
         A link cannot be followed.
     """
     wanted = _wanted(graph, only, "live")
+    if only is not None:
+        wanted -= _kept_broken(graph, wanted)
     found = [r for r in resolved(graph, {node for node, _ in wanted}, **options) if (r.node, r.param) in wanted]
     time = dt.datetime.now(dt.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     values = _one_each(found)
@@ -56,6 +60,20 @@ def freeze(graph: Graph, only: Iterable[At] | None = None, **options: Any) -> tu
         graph.set(*at, one.value)
         graph.follow(*at, link)
     return tuple(found)
+
+
+def _kept_broken(graph: Graph, wanted: Iterable[At]) -> set[At]:
+    """Freeze those links that are broken at the values they gave last; return them."""
+    kept = set()
+    for node, param in sorted(set(wanted) & set(joined(graph).broken)):
+        params = graph.spec(node).params
+        if (node, param) not in graph.link_values and param not in params:
+            continue
+        link = replace(graph.parameter_links[node, param], mode="frozen", taken=Taken())
+        graph.set(node, param, graph.link_values.get((node, param), params.get(param)))
+        graph.follow(node, param, link)
+        kept.add((node, param))
+    return kept
 
 
 def _one_each(found: Iterable[Resolved]) -> dict[At, Resolved]:

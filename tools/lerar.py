@@ -27,7 +27,6 @@ _CHECKED = 5
 _SHIFTED = 0.3
 _TARGET_WORDS = frozenset({"cadenceno", "timecorr", "quality"})
 _TARGET_COLUMNS = ("pos_corr1", "pos_corr2")
-_SLOW, _SLOW_TEETH = 20.0, 32
 _RESOLVED, _WIDER = 2.5, 2.5
 _PERIODS = 1.5
 """Of a period the series must cover so many."""
@@ -204,12 +203,6 @@ def run_lerar(
     options, sampled = _fitted(paths, options, warnings, how)
     options = _widened(paths, options, tell, how)
     graph = build(paths, options)
-    if options.vector.is_search and options.noise == "local":
-        # Below some resolutions of the series there are side frequencies on one side only, so more are wanted.
-        slow = sampled["span_s"] / options.vector.seconds[1] < _SLOW
-        for node in ("plan", "link", "link-total") if slow else ():
-            if node in graph:
-                graph.set(node, "sidebands", _SLOW_TEETH)
     if settings is not None:
         settings(graph)
     expected, plan = _expected(graph, options, sampled, how)

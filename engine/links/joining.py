@@ -49,7 +49,7 @@ def joined(graph: Wiring) -> Joined:
         try:
             before = names.waits_for(node, link)
         except LinkError as e:
-            found.broken[at] = e.at(node, param)
+            found.broken[at] = _with_last_value(e.at(node, param), graph)
             continue
         except GraphError as e:  # its own process is not installed
             found.broken[at] = LinkError("LNK-2", str(e), node=node, param=param)
@@ -59,6 +59,20 @@ def joined(graph: Wiring) -> Joined:
             if isinstance(vertex, str):
                 found.read.add(vertex)
     return found
+
+
+def _with_last_value(error: LinkError, graph: Wiring) -> LinkError:
+    """Return the error of a broken link with the value it gave last, where that is known, and what can be done."""
+    at = (error.node, error.param)
+    params = graph.spec(error.node).params
+    if at not in graph.link_values and error.param not in params:
+        return error
+    value = graph.link_values.get(at, params.get(error.param))
+    text = repr(value)
+    shown = text if len(text) <= 60 else f"{text[:57]}..."
+    cure = "; ".join(filter(None, [error.cure, "freeze it to keep that value, or link it anew"]))
+    why = f"{error.why}; its last value was {shown}"
+    return LinkError(error.code, why, node=error.node, param=error.param, wants=error.wants, cure=cure)
 
 
 def frozen_reads(names: Names, node: str, link: ParameterLink) -> set[str]:

@@ -48,7 +48,7 @@ class Resolved(NamedTuple):
         Standard error of the value by first-order propagation; the fewest pixels or stars behind it. None where the
         Values that were read do not tell.
     how
-        ``expression``, ``clamp``, ``fallback`` or ``frozen``.
+        ``expression``, ``clamp``, ``fallback``, ``deadband`` or ``frozen``.
     inputs
         What the references gave.
     steps
@@ -156,13 +156,23 @@ class Resolver:
             return self._frozen(place, spec, link)
         found = self._tried(place, spec, link, link.expr)
         if isinstance(found, Resolved):
-            return found
+            return self._steady(found, link)
         if link.fallback:
             second = self._tried(place, spec, link, link.fallback, "fallback")
             if isinstance(second, Resolved):
                 return second
             raise LinkError("LNK-5", f"'= {link.expr}': {found}; fallback '{link.fallback}': {second}")
         raise LinkError("LNK-5", f"'= {link.expr}' {found}", cure="give the link a clamp or a fallback")
+
+    def _steady(self, found: Resolved, link: ParameterLink) -> Resolved:
+        """Return what a link gives while somebody drags: its last value where it changed by less than its dead band."""
+        last = self.graph.link_values.get((found.node, found.param))
+        if not (self.graph.dragged and link.deadband and found.frame is None) or last is None:
+            return found
+        pairs = list(zip(_numbers(found.value), _numbers(last), strict=False))
+        alike = len(pairs) == len(_numbers(found.value)) == len(_numbers(last)) > 0
+        near = alike and all(abs(a - b) < link.deadband for a, b in pairs)
+        return found._replace(value=last, how="deadband") if near else found
 
     def _frozen(self, place: Place, spec: Spec, link: ParameterLink) -> Resolved:
         params = self.graph.spec(place.node).params
@@ -206,6 +216,13 @@ class Resolver:
             error=error, n=min(counts) if counts else None, how=how or "expression", inputs=inputs,
             steps=tuple(dict.fromkeys(i for x in reads for i in x.steps)),
         )  # fmt: skip
+
+
+def _numbers(value: Any) -> list[float]:
+    """Return a number, or those of channels; nothing of what is neither."""
+    values = value if isinstance(value, tuple) else (value,)
+    known = [float(v) for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
+    return known if len(known) == len(values) else []
 
 
 def _told(unit: Unit | None) -> str:

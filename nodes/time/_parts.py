@@ -15,12 +15,13 @@ from ._significance import upper_limit
 Floats = npt.NDArray[np.float64]
 Part = Literal[
     "mean", "amplitude", "amplitude_raw", "amplitude_err", "phase", "phase_err", "power", "statistic", "significance",
-    "used", "clipped", "period", "period_err", "upper95", "components",
+    "used", "clipped", "period", "period_err", "upper95",
+    "amplitude_debiased", "components",
 ]  # fmt: skip
 
 SINGLE = (
     "mean", "amplitude", "amplitude_raw", "amplitude_err", "phase", "phase_err", "power", "statistic", "significance",
-    "used", "clipped", "period", "period_err", "upper95",
+    "used", "clipped", "period", "period_err", "upper95", "amplitude_debiased",
 )  # fmt: skip
 PARTS = (*SINGLE, "components")
 
@@ -40,6 +41,7 @@ DOCS = {
     "period": "of the best trial, seconds",
     "period_err": "its standard error",
     "upper95": "greatest amplitude that the measured one leaves at 95 %",
+    "amplitude_debiased": "amplitude without what noise adds to it: the root of its square less that of its error",
 }
 
 
@@ -56,7 +58,7 @@ def part_frame(frame: Frame, part: str, channels: int) -> Frame:
         return made.with_(color="planes", bounds=None if width is None else (0.0, width))
     if part == "mean":
         return made
-    if part in ("amplitude", "amplitude_raw", "amplitude_err", "upper95"):
+    if part in ("amplitude", "amplitude_raw", "amplitude_err", "upper95", "amplitude_debiased"):
         return made.with_(bounds=None if width is None else (0.0, width))
     bounds = {"phase": (-math.pi, math.pi), "phase_err": (0.0, math.pi), "significance": (0.0, 20.0)}
     unit = {"phase": "rad", "phase_err": "rad", "period": "s", "period_err": "s"}
@@ -88,6 +90,7 @@ def part_planes(figures: Floats, waves: Floats, significance: Floats, smearing: 
         "statistic": figures[c.STATISTIC], "significance": significance, "used": figures[c.USED] + nothing,
         "clipped": figures[c.CLIPPED] + nothing, "period": period,
         "period_err": figures[c.FREQUENCY_ERROR] * period**2, "upper95": upper_limit(ratio) * error * lift,
+        "amplitude_debiased": np.sqrt(np.maximum(raw * raw - error * error, 0.0)) * lift,
     }  # fmt: skip
     with np.errstate(over="ignore"):
         return np.concatenate([np.array([single[name] for name in SINGLE]), waves]).astype(np.float32)

@@ -233,6 +233,10 @@ def _jointly(
             "most": float(len(tried) * (h if choose else 1)), "width": _width(run, tried)}  # fmt: skip
 
 
+_SLOW = 20.0
+"""Cycles in the whole series below which side frequencies are wanted from farther away."""
+
+
 def _on_grid(
     settings: Detecting, trv: Trv, run: Run, nuisance: Any, basis: Floats, tried: Floats, common: Mapping[str, Any],
     aliases: list[dict[str, float]],
@@ -241,7 +245,8 @@ def _on_grid(
     if common["choose"]:
         raise ParameterError(f"{type(settings).__name__}: harmonics=0 wants one period, {settings.trv} is a search")
     over = settings.oversample or trv.oversample or sampling.OVERSAMPLE
-    comb = settings.sidebands or NARROW
+    # At low frequencies there are teeth on one side only, so more are wanted.
+    comb = settings.sidebands or (2 * NARROW if float(tried[0]) * run.span < _SLOW else NARROW)
     step = 1.0 / (over * run.span)
     grid = Grid(first=float(tried[0]), step=step, count=len(tried), stride=over if local else 0,
                 sides=comb if local else 0, lowest=1.5 / run.span, harmonics=h)  # fmt: skip

@@ -16,8 +16,8 @@ class LerarSearch(Composite, Detecting, id="time.lerar_search"):
     Images and parameters are those of LerarLink, at each pixel's best frequency, which a parabola through the
     greatest power and its neighbours refines. `trv` names the range, as [TRV:5s..60s]; the step is 1/(5 T). Power is
     the floating-mean Lomb-Scargle periodogram with slow terms and regressors fitted besides. With `noise` = local
-    each trial is judged by the mean power at 16 frequencies ``f +- k/T`` around it (`sidebands`), less what the
-    trial itself leaks there.
+    each trial is judged by the mean power at 16 frequencies ``f +- k/T`` around it (`sidebands`; 32 where the range
+    begins below 20 cycles in the series), less what the trial itself leaks there.
 
     Significance counts all frequencies: by Baluev's bound with `noise` = white and one harmonic; otherwise by how the
     best of `calibration` series of pure noise were distributed that went through the same search.

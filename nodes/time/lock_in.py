@@ -22,7 +22,7 @@ from ._strip import Pulling, cleaned, held_bytes, parts_of, summed
 Floats = npt.NDArray[np.float64]
 
 
-class LockIn(Process, id="time.lock_in"):
+class LockIn(Process, id="time.lock_in", version=2):
     """Fit what varies to every pixel of a series, as a plan says.
 
     The part of LerarLink and LerarSearch that makes pixels; everything about the arithmetic is told there. The

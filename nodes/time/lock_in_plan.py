@@ -9,7 +9,7 @@ from ._plan import Purpose, planned
 from ._settings import Detecting
 
 
-class LockInPlan(Detecting, id="time.lock_in_plan"):
+class LockInPlan(Detecting, id="time.lock_in_plan", version=2):
     """Choose frames, weights, slow terms and trial frequencies, and check that they tell what is asked for.
 
     The part of LerarLink and LerarSearch that needs no pixel; everything about it is told there. `measures` holds

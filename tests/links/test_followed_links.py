@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,6 +22,8 @@ from lerarlink.engine.plan import Lowering, lower
 from lerarlink.engine.registry import register
 from lerarlink.engine.run import resolved
 from lerarlink.engine.store import Store
+from lerarlink.graphs.document import Graph as Document
+from lerarlink.graphs.freezing import freeze, thaw
 
 PULLED: list[str] = []
 
@@ -513,6 +516,41 @@ def test_a_removed_node_leaves_the_link_broken_and_it_comes_back(given: Given) -
     assert float(node.compute()[0, 0, 0]) == value
     g.remove("shift")
     assert not g.parameter_links
+
+
+def test_a_broken_link_tells_its_last_value_and_may_be_frozen_at_it(given: Given) -> None:
+    g = Document()
+    image = given(g, SKY, bounds=(0.0, 100.0))
+    g.add(Mean, name="m", image=image)
+    node = g.add(Shift, image=image, by="= m.median")
+    before, value = node.compute(), only(g, "by").value
+    g.remove("m")
+    told = f"there is no node 'm'; its last value was {value!r}"
+    with pytest.raises(UnresolvedLinkError, match=re.escape(told)):
+        node.compute()
+    freeze(g, [("shift", "by")])
+    assert g.parameter_links["shift", "by"].mode == "frozen"
+    assert np.array_equal(node.compute(), before)
+    with pytest.raises(UnresolvedLinkError, match="no node 'm'"):
+        thaw(g)
+        node.compute()
+
+
+def test_small_changes_are_not_followed_while_dragging_and_always_in_runs(given: Given) -> None:
+    g, image = sky(given)
+    g.variables["k"] = 1.0
+    node = g.add(Shift, image=image)
+    node.link("by", "= project.k", deadband=0.1)
+    looks = []
+    for k in (1.0, 1.05, 1.09, 1.2, 1.25):
+        g.variables["k"] = k
+        node.preview(stf="none", dragging=True)
+        looks.append(g.link_values["shift", "by"])
+    assert looks == [1.0, 1.0, 1.0, 1.2, 1.2]
+    assert only(g, "by").value == 1.25 and only(g, "by").how == "expression"
+    g.variables["k"] = 1.3
+    node.preview(stf="none")
+    assert float(node.compute()[0, 0, 0]) == pytest.approx(float(SKY[0, 0]) + 1.3, abs=1e-5)
 
 
 def test_renaming_rewrites_references_and_keeps_ports_linked(given: Given) -> None:

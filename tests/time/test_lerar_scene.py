@@ -66,7 +66,8 @@ def hidden(found: Seen) -> dict[str, Any]:
 
 
 def test_a_source_below_the_noise_of_one_frame_is_found_with_its_amplitude_and_phase(tmp_path: Path) -> None:
-    found = seen(tmp_path, variables=((5.0, 1.0), (600.0, 0.03)), maps=("significance",), **SMALL)
+    maps = ("significance", "amplitude", "amplitude_err", "amplitude_debiased")
+    found = seen(tmp_path, variables=((5.0, 1.0), (600.0, 0.03)), maps=maps, **SMALL)
     row = hidden(found)
     assert row["log10_p"] < -2.0 and abs(row["period_s"] - PERIOD) < 0.03
     assert row["amplitude"] / found.scale() == pytest.approx(5.0, abs=4.0 * row["amplitude_err"])
@@ -76,6 +77,10 @@ def test_a_source_below_the_noise_of_one_frame_is_found_with_its_amplitude_and_p
     null = 10.0 ** -found.maps["significance"][far(found.series)]
     assert (null < 0.01).mean() < 0.03, "noise looks like variation"
     assert len(found.rows) == 2, "something else was listed"
+    amplitude, error, less = (found.maps[m].astype(float) for m in maps[1:])
+    assert np.allclose(less**2, np.maximum(amplitude**2 - error**2, 0.0), rtol=1e-4, atol=1e-6)
+    # Of noise the amplitude is never zero, and without what noise adds it is so in many pixels.
+    assert 0.05 < (less[far(found.series)] == 0.0).mean() < 0.6
 
 
 def test_stars_that_vary_are_no_reference_stars(tmp_path: Path) -> None:
