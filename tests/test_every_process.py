@@ -126,6 +126,7 @@ CASES: dict[str, Case] = {
     "time.region_levels": Case({"box": (20, 30, 25, 40)}, {"frames": "gray gray2 gray3"}),
     "time.series_sample": Case(feeds={"frames": "gray gray2 gray3"}),
     "time.fold": Case({"period": 300.0, "bins": 8}, {"frames": "{many}", "plan": "fit"}),
+    "time.box_period": Case({"trv": "[TRV:8min..15min;shape=box;dur=2min]"}, {"series": "curve"}),
     "time.fold_curve": Case({"period": 300.0}, {"series": "curve", "plan": "fit"}),
     "time.fold_output": Case({"bins": 8}, {"image": "fold"}),
     "time.lerar_fold": Case(

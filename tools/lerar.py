@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..engine.errors import SourceError
+from ..engine.errors import ParameterError, SourceError
 from ..graphs.series import SeriesOptions, add_curves, build
 from ..nodes.io._frame_file import FrameOptions
 from ..nodes.io._frame_files import FRAME_FILES, frames_in
@@ -31,6 +31,8 @@ _RESOLVED, _WIDER = 2.5, 2.5
 _PERIODS = 1.5
 """Of a period the series must cover so many."""
 _DAY = 86400.0
+_LEVEL = -2.0
+"""log10 of the probability of chance that a detection may have."""
 
 
 @dataclass
@@ -200,6 +202,9 @@ def run_lerar(
     # Links that nothing could be found for: these lights go without a dark or a flat.
     warnings = [str(link) for link in options.raw.broken] if options.raw is not None else []
     options = _decided(paths, options, register, tell, how)
+    box: dict[str, float] = {}
+    if options.box and options.vector.is_search:
+        options, box = _boxed(paths, options, tell, how)
     options, sampled = _fitted(paths, options, warnings, how)
     options = _widened(paths, options, tell, how)
     graph = build(paths, options)
@@ -212,10 +217,10 @@ def run_lerar(
         tell(f"warning: {warning}")
     targets = [n for n in ("sources", "sources-total") if n in graph]
     report = graph.run(targets, **how)
-    detections = _detections(graph, report.values, options, how)
+    detections = _counted(_detections(graph, report.values, options, how), box)
     shown = _shown(detections)
     nodes = add_curves(graph, options, shown, float(plan["span_s"]))
-    told = _figures(report.values, plan, options, len(paths))
+    told = _figures(report.values, plan, options, len(paths)) | ({"box_search": box} if box else {})
     result = LerarResult(options.trv, out, graph, detections, expected, told, warnings, options.box)
     if out is not None:
         from .lerar_report import write_results
@@ -312,6 +317,50 @@ def _fitted(
         # Within one night a parabola is much like a transit.
         options = replace(options, detrend=min(options.detrend, 1))
     return options, sampled
+
+
+def _boxed(
+    paths: Sequence[str], options: SeriesOptions, tell: Callable[[str], None], how: Any
+) -> tuple[SeriesOptions, dict[str, float]]:
+    """Return the options with the period of the best box in the light of all pixels together, and that box.
+
+    Raises
+    ------
+    ParameterError
+        The frames are not the pixels of one star, so that there is no light curve to search.
+    """
+    if not options.target:
+        raise ParameterError(
+            f"lerar link: {options.trv} searches for the period of a box, which wants the light curve of one star: a "
+            "target pixel file; of a field name the period, or search without shape=box"
+        )
+    # Any one period does for the plan: it tells which frames count.
+    least, most = options.vector.seconds
+    plain = f"[TRV:{math.sqrt(least * most):.6f}s+-{1e-9 * most:.9f}s]"
+    graph = build(paths, replace(options, trv=plain))
+    plan = graph.add(
+        "LockInPlan", name="plan-box", frames=graph["frames"], times=graph["times"],
+        measures=graph["frames"].output("frames"), trv=plain, purpose="fold", matched="off", clip=0.0,
+        detrend=options.detrend,
+    )  # fmt: skip
+    curve = graph.add("RegionLightCurve", name="curve-box", frames=graph["frames"], plan=plan.output("fit"))
+    found = graph.add("BoxPeriod", name="box", series=curve, trv=options.trv).value("measures", **_quiet(how))
+    period, middle, duration = found["period_s"], found["t0_s"], found["duration_s"]
+    tell(
+        f"the best of {found['trials']:.3g} boxes of {duration:g} s comes again every {period / _DAY:.6g} d "
+        f"({period:.6g} s), {found['snr']:.1f} times above its error"
+    )
+    trv = f"[TRV:{period:.6f}s+-{1e-9 * period:.9f}s;shape=box;t0={middle:.3f}s;dur={duration:g}s]"
+    return replace(options, trv=trv), dict(found)
+
+
+def _counted(detections: list[dict[str, Any]], box: Mapping[str, float]) -> list[dict[str, Any]]:
+    """Return what is still significant once all boxes that were tried are counted."""
+    if not box:
+        return detections
+    more = math.log10(box["trials"])
+    counted = [d | {"log10_p": min(0.0, d["log10_p"] + more)} for d in detections]
+    return [d for d in counted if d["log10_p"] <= _LEVEL]
 
 
 def _expected(

@@ -71,6 +71,7 @@ def test_nothing_is_written_and_an_empty_list_told_where_nothing_varies(
     [
         (["--lerar-link", "[TRV:14.8"], "TRV-1"),
         (["--lerar-link", "[TRV:seed(core)]"], "Lerar Link unresolved"),
+        (["--lerar-link", "[TRV:30s..90s;shape=box;dur=5s]"], "wants the light curve of one star"),
         (["--lerar-link", "[TRV:14.8s]", "--site", "1,2"], "LONGITUDE,LATITUDE,HEIGHT"),
         (["--lerar-link", "[TRV:14.8s]", "--target", "x"], "do not go together"),
         (["other.fits"], "--lerar-link"),

@@ -16,7 +16,7 @@ DOORS = {
     "distributed": {"engine/cluster.py"},
     "msgpack": {"engine/identity.py", "engine/stored_pixels.py", "graphs/"},
     "yaml": {"graphs/", "tools/cli/"},
-    "astropy": {"nodes/io/", "nodes/time/_barycentric.py", "nodes/measure/_celestial.py"},
+    "astropy": {"nodes/io/", "nodes/time/_barycentric.py", "nodes/time/_box_search.py", "nodes/measure/_celestial.py"},
     "tifffile": {"nodes/io/"},
     "lz4": {"nodes/io/"},
     "zstandard": {"nodes/io/"},

@@ -550,7 +550,7 @@ def test_small_changes_are_not_followed_while_dragging_and_always_in_runs(given:
     assert only(g, "by").value == 1.25 and only(g, "by").how == "expression"
     g.variables["k"] = 1.3
     node.preview(stf="none")
-    assert float(node.compute()[0, 0, 0]) == pytest.approx(float(SKY[0, 0]) + 1.3, abs=1e-5)
+    assert float(node.compute()[0, 0, 0]) == pytest.approx(float(np.ravel(SKY)[0]) + 1.3, abs=1e-5)
 
 
 def test_renaming_rewrites_references_and_keeps_ports_linked(given: Given) -> None:

@@ -54,6 +54,31 @@ def test_drift_and_variation_are_told_apart(pixels: Real, regressors: tuple[str,
     assert wave["relative"][0] == pytest.approx(0.001, abs=0.00004)
 
 
+def test_a_planet_of_unknown_period_is_found_and_none_where_there_is_none(pixels: Real) -> None:
+    planet = found(pixels("synthetic-k2-planet.targ.fits.gz"), "[TRV:1.5d..6.9d;shape=box;dur=4h]")
+    assert planet.told["box_search"]["period_s"] / 86400.0 == pytest.approx(5.0, abs=0.05)
+    assert planet.detections[0]["period_d"] == pytest.approx(5.0, abs=0.05)
+    assert planet.detections[0]["log10_p"] < -5.0
+    flat = found(pixels("synthetic-k2-flat.targ.fits.gz"), "[TRV:1.5d..6.9d;shape=box;dur=4h]")
+    # The best of thousands of boxes is many of its errors deep, and no box at all once all are counted.
+    assert flat.told["box_search"]["snr"] > 5.0 and flat.detections == []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("name", "trv", "days"),
+    [
+        ("kplr005562784-2011271113734", "[TRV:20d..30d;shape=box;dur=8.85h]", 25.3368592),
+        ("kplr009002278-2010174085026", "[TRV:3d..20d;shape=box;dur=5h]", 18.16406),
+    ],
+)
+def test_periods_of_eclipses_are_found_in_real_series(pixels: Real, name: str, trv: str, days: float) -> None:
+    result = found(pixels(f"{name}_lpd-targ.fits.gz"), trv)
+    print(result.told["box_search"], result.detections[0]["log10_p"])
+    assert result.detections[0]["period_d"] == pytest.approx(days, abs=0.03)
+    assert result.detections[0]["log10_p"] < -9.0
+
+
 @pytest.mark.long
 def test_spots_of_a_real_star_give_half_its_rotation(pixels: Real) -> None:
     best = found(pixels("kplr005562784-2011271113734_lpd-targ.fits.gz"), "[TRV:2d..40d]").detections[0]
