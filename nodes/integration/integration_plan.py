@@ -40,6 +40,9 @@ Reference = Literal["first", "best"]
 Levels = list[list[Level]] | None
 Modes = tuple[str, str]
 
+# Of hundreds of images that cannot count so many are told why.
+_TOLD = 8
+
 
 class Normalizing(Process):
     """Parameters of normalisation and weights."""
@@ -178,7 +181,8 @@ class IntegrationPlan(Normalizing, id="integration.integration_plan", version=2)
                 image["excluded"] = f"its weight is {image['weight']}, a positive number is wanted"
         usable = [image for image in told if not image["excluded"]]
         if not usable:
-            reasons = "; ".join(f"image {at}: {image['excluded']}" for at, image in enumerate(told))
+            reasons = "; ".join(f"image {at}: {image['excluded']}" for at, image in enumerate(told[:_TOLD]))
+            reasons += f"; and {len(told) - _TOLD} more" if len(told) > _TOLD else ""
             raise ParameterError(f"ImageIntegration: no image is left to be integrated: {reasons}")
         greatest = [max(column) for column in zip(*(image["weight"] for image in usable), strict=True)]
         for image in told:

@@ -188,6 +188,11 @@ class PlainReader:
     frame: Frame
     layout: RawLayout
 
+    @property
+    def light(self) -> bool:
+        """Whether this only knows where pixels lie, and holds none of them."""
+        return self.layout.held is None
+
     def read(self, box: Box) -> Tile:
         return self.layout.read(box)
 

@@ -108,14 +108,16 @@ _Key = tuple[str, int | str | None]
 class _Readers:
     """Readers of this process, kept so that a strip costs no header; a file that changed is opened anew."""
 
+    # Readers may hold pixels; those that only know where these lie, and what headers say, are small and asked for again
+    # with each strip of a long series.
     LIMIT = 256
-    # What headers say is small, and asked again and again: of long series it is kept when the files are closed.
     FRAMES = 8192
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._frames: OrderedDict[_Key, tuple[tuple[int, int, int], Frame]] = OrderedDict()
         self._kept: OrderedDict[_Key, tuple[tuple[int, int, int], Reader]] = OrderedDict()
+        self._light: OrderedDict[_Key, tuple[tuple[int, int, int], Reader]] = OrderedDict()
 
     def frame(self, path: Path, hdu: int | str | None) -> Frame:
         """Return what the header says."""
@@ -135,17 +137,20 @@ class _Readers:
     def get(self, path: Path, hdu: int | str | None) -> Reader:
         key, state = (str(path), hdu), _state(path)
         with self._lock:
-            kept = self._kept.get(key)
-            if kept is not None and kept[0] == state:
-                self._kept.move_to_end(key)
-                return kept[1]
+            for readers in (self._light, self._kept):
+                kept = readers.get(key)
+                if kept is not None and kept[0] == state:
+                    readers.move_to_end(key)
+                    return kept[1]
         reader = open_reader(path, hdu)
+        light = bool(getattr(reader, "light", False))
+        readers, limit = (self._light, self.FRAMES) if light else (self._kept, self.LIMIT)
         with self._lock:
             # A reader pushed out is not closed here: another thread may be in it. It closes when that is done.
-            self._kept[key] = (state, reader)
-            self._kept.move_to_end(key)
-            while len(self._kept) > self.LIMIT:
-                self._kept.popitem(last=False)
+            readers[key] = (state, reader)
+            readers.move_to_end(key)
+            while len(readers) > limit:
+                readers.popitem(last=False)
         return reader
 
 

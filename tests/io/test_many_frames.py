@@ -14,6 +14,7 @@ from astropy.io import fits
 from lerarlink import Graph
 from lerarlink.engine.api import julian_dates, seconds_of
 from lerarlink.engine.errors import EngineError, ParameterError, SourceError
+from lerarlink.nodes.io import read_image
 from lerarlink.nodes.io._frame_file import FrameOptions
 from lerarlink.nodes.io._frame_files import FRAME_FILES, frames_in
 
@@ -356,3 +357,25 @@ def test_real_target_pixel_files(name: str, real_data: Callable[[str], Path]) ->
     assert np.array_equal(read, flux, equal_nan=True)
     last = frames_of(path, first=kept - 1)
     assert np.array_equal(stack(last)[0, 0], flux[-1], equal_nan=True)
+
+
+def test_headers_of_hundreds_of_files_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long series is gone through strip by strip; each file must not be opened anew for each strip."""
+    paths = []
+    for k in range(300):
+        paths.append(str(tmp_path / f"{k:03}.fits"))
+        fits.PrimaryHDU(np.full((12, 10), k, np.uint16)).writeto(paths[-1])
+    opened: list[Any] = []
+
+    def counted(path: Path, hdu: Any) -> Any:
+        opened.append(path)
+        return real(path, hdu)
+
+    real = read_image.open_reader
+    monkeypatch.setattr(read_image, "open_reader", counted)
+    g = Graph()
+    made = g.add("ImageIntegration", images=[g.add("ReadSeries", paths=paths)], rejection="no_rejection",
+                 normalization="no_normalization", weight_mode="dont_care", range_clip_low=False)  # fmt: skip
+    mean = made.output("image").image.compute(scheduler="sync", strip_samples=20)
+    assert mean.shape == (1, 12, 10)
+    assert len(opened) == len(set(opened)) == 300
