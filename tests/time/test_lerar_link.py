@@ -193,6 +193,37 @@ def test_a_star_far_below_the_noise_of_a_frame_is_found_and_measured() -> None:
     assert report["z_of_one"] * 0.4 == pytest.approx(4.0 / got["amplitude_err"][10, 12], rel=0.2)
 
 
+def rolling_target() -> tuple[Scene, np.ndarray]:
+    """Return the light of a star that a telescope loses and finds again every six hours, and where on the arc it was:
+    500 half hours, pixels that differ by six in a hundred, and a sine of a thousandth in 5 d."""
+    rng = np.random.default_rng(12)
+    count = 500
+    t = np.round(1800.0 * np.arange(count) + rng.uniform(-5, 5, count), 9)
+    arc = 2.0 * ((t / 21_600.0) % 1.0) - 1.0
+    rows, columns = np.mgrid[:9, :9]
+    flat = 1.0 + 0.06 * rng.normal(0, 1, (9, 9))
+    light = np.empty(count)
+    for k, s in enumerate(arc):
+        profile = np.exp(-((rows - 4 - 0.2 * s * s) ** 2 + (columns - 4 - 0.6 * s) ** 2) / 2 / 1.1**2)
+        light[k] = (profile * flat).sum() / profile.sum()
+    light *= 20_000.0 * (1.0 + 0.001 * np.sin(2 * np.pi * t / 432_000.0))
+    light *= 1.0 + 1e-4 * rng.normal(0, 1, count)
+    return (t, np.ones(count), light.astype(np.float32)[:, None, None]), arc
+
+
+def test_a_thousandth_is_measured_through_the_roll_of_a_telescope() -> None:
+    made, arc = rolling_target()
+    assert np.std(made[2]) > 2.0 * 20.0 / math.sqrt(2.0), "the roll should hide the star's own variation"
+    columns = {f"arc{k}": (arc**k).tolist() for k in (1, 2, 3)}
+    node = linked("LerarSearch", made, trv="[TRV:0.4d..6.9d]", matched="off", clip=0.0, columns=columns,
+                  regressors=tuple(columns), calibration=1000)  # fmt: skip
+    got = {k: float(v[0, 0]) for k, v in planes(node, "amplitude", "period", "significance").items()}
+    assert got["significance"] > 9.0
+    assert got["amplitude"] / 20_000.0 == pytest.approx(0.001, rel=0.03)
+    # The resolution of 10.4 d at 5 d.
+    assert abs(432_000.0 / got["period"] - 1.0) < 0.5 * 432_000.0 / np.ptp(made[0])
+
+
 def test_both_plans_tell_the_same() -> None:
     for noise in ("white", "local"):
         got = [
