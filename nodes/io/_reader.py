@@ -15,7 +15,8 @@ class Reader(Protocol):
     """One image of one file. Building a reader reads headers only.
 
     Instances are used by many threads at once and live as long as the process keeps them; they are
-    never pickled (each worker process builds its own).
+    never pickled (each worker process builds its own). One that holds no pixels may say so by an attribute
+    ``light`` that is true: thousands of such are kept, of others few.
     """
 
     @property

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from astropy.io import fits
+from PIL import Image
 
 from lerarlink.engine.errors import ParameterError, SourceError
 from lerarlink.engine.frame import Frame
@@ -89,15 +90,25 @@ def test_a_file_that_was_replaced_is_read_anew(tmp_path: Path) -> None:
     assert process.pixels(Known(box=Box(0, 0, 1, 1)))[0, 0, 0] == 1
 
 
-def test_readers_are_kept_up_to_a_limit_and_shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_Readers, "LIMIT", 2)
+@pytest.mark.parametrize(("light", "limit"), [(True, "FRAMES"), (False, "LIMIT")])
+def test_readers_are_kept_up_to_a_limit_and_shared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, light: bool, limit: str
+) -> None:
+    """Readers that hold pixels are few; those that only know where pixels lie may be many: each kind has its limit."""
+    monkeypatch.setattr(_Readers, limit, 2)
+    ending = "fits" if light else "png"
+    paths = [tmp_path / f"{i}.{ending}" for i in range(3)]
+    for path in paths:
+        if light:
+            save(path, np.ones((2, 2)))
+        else:
+            Image.fromarray(np.full((2, 2), 7, np.uint8)).save(path)
     readers = _Readers()
-    paths = [Path(save(tmp_path / f"{i}.fits", np.ones((2, 2)))) for i in range(3)]
     first = readers.get(paths[0], None)
     assert readers.get(paths[0], None) is first
-    for path in paths[1:]:
-        readers.get(path, None)
-    assert len(readers._kept) == 2
+    second = readers.get(paths[1], None)
+    readers.get(paths[2], None)
+    assert readers.get(paths[1], None) is second
     assert readers.get(paths[0], None) is not first
 
 
