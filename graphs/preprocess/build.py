@@ -198,10 +198,14 @@ class Builder:
         stars = [n.output("stars") for n in images]
         choice = self.graph.add("ChooseReference", name=f"choose-levels-{stack.name}", stars=stars)
         reference = self.graph.add("ReferenceFrame", name=f"levels-{stack.name}", images=images, choice=choice)
+        cells = self.graph.add(
+            "LocalLevels", name=f"cells-{stack.name}", image=reference, low_clipping_level=_ALL_SAMPLES
+        )
         return [
             self.graph.add(
                 "LocalNormalization", name=f"normalized-{tail(n.name)}", image=n, reference=reference, stars=s,
-                reference_stars=choice.output("chosen"), truncate=False, low_clipping_level=-1.0, on_failure="no_scale",
+                reference_stars=choice.output("chosen"), reference_levels=cells, truncate=False,
+                low_clipping_level=_ALL_SAMPLES, on_failure="no_scale",
             )
             for n, s in zip(images, stars, strict=True)
         ]  # fmt: skip
@@ -236,6 +240,8 @@ _REFERENCES = ("L", "G", "R", "B", "Ha")
 
 # With fewer lights there is little rejection that differing levels could mislead.
 _LOCAL = 3
+# In the normalised range: registered lights have no black edges, which are missing, but skies about 0.
+_ALL_SAMPLES = -1.0
 
 # The brightest so many stars place, level and measure a light; the rest would add bytes to the store, and little else.
 _STARS = 3000

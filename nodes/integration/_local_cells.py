@@ -10,7 +10,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from ...engine.api import Box
+from ...engine.api import Box, Frame
 from ._ranks import BINS, counted, median, ranked_middle
 
 Floats = npt.NDArray[np.float64]
@@ -62,6 +62,12 @@ class Cells:
         """Return where cell rows first..last-1 begin and end within their own pixels, and the columns."""
         ys = _edges(self.height, self.rows)[first : last + 1]
         return ys - ys[0], _edges(self.width, self.columns)
+
+
+def limits(frame: Frame, low: float, high: float) -> tuple[float, float]:
+    """Return the lowest and the highest sample that count: *low* and *high* of the range of *frame*."""
+    lo, hi = frame.known_bounds()
+    return lo + low * (hi - lo), lo + high * (hi - lo)
 
 
 def _edges(length: int, parts: int) -> npt.NDArray[np.int64]:
@@ -123,8 +129,10 @@ def _again(v: Any, n: Any, level: Any, noise: Any, bins: Any, room: Any) -> Any:
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def paired(image: Any, reference: Any, limits: Any, sky: Any, thresholds: Any, ys: Any, xs: Any) -> Any:
+def paired(image: Any, reference: Any, limits: Any, sky: Any, thresholds: Any, lit: Any, ys: Any, xs: Any) -> Any:
     """Return what each cell tells of samples that count in both planes; rows as `IMAGE` .. `DROPPED` say.
+
+    With *lit*, every row is asked for the light of what stands out; without, the rows `_THIN` asks tell the medians.
 
     *limits* are the lowest and highest sample of the image, then of the reference; *sky* the level and noise
     of the image's cells, then of the reference's. A sample of the image more than thresholds[0] noises above its
@@ -136,31 +144,33 @@ def paired(image: Any, reference: Any, limits: Any, sky: Any, thresholds: Any, y
     size = np.max(np.diff(ys)) * np.max(np.diff(xs)) + 1
     first, second, room = np.empty(size, np.float32), np.empty(size, np.float32), np.empty(size, np.float32)
     bins = np.empty(BINS, np.int32)
-    near = _lit(image, reference, limits, sky, ys, xs)
+    near = _lit(image, reference, limits, sky, ys, xs) if lit else np.zeros((1, 1), np.bool_)
     for i in range(rows):
+        height = ys[i + 1] - ys[i]
+        step = _THIN if height >= _THICK and not lit else 1
         for j in range(columns):
-            n = dropped = lit = 0
+            n = dropped = shone = 0
             a, b = sky[0, i, j], sky[2, i, j]
             sa, sb = sky[1, i, j], sky[3, i, j]
             light_a = light_b = 0.0
-            for y in range(ys[i], ys[i + 1]):
+            for y in range(ys[i], ys[i + 1], step):
                 for x in range(xs[j], xs[j + 1]):
                     v, w = image[y, x], reference[y, x]
                     if not _counts(v, w, limits):
                         continue
-                    if near[y, x]:
+                    if lit and near[y, x]:
                         light_a += v - a
                         light_b += w - b
-                        lit += 1
+                        shone += 1
                     alone = v > a + thresholds[0] * sa and not w > b + thresholds[1] * sb
                     if alone or (w > b + thresholds[2] * sb and not v > a + thresholds[0] * sa):
                         dropped += 1
                         continue
                     first[n], second[n] = v, w
                     n += 1
-            area = (ys[i + 1] - ys[i]) * (xs[j + 1] - xs[j])
+            area = (height + step - 1) // step * (xs[j + 1] - xs[j])
             found[2, i, j] = n / area
-            found[3, i, j], found[4, i, j], found[5, i, j] = light_a, light_b, lit
+            found[3, i, j], found[4, i, j], found[5, i, j] = light_a, light_b, shone
             found[6, i, j] = dropped / area
             if n > 0:
                 found[0, i, j], found[1, i, j] = median(first, n, bins, room), median(second, n, bins, room)

@@ -9,11 +9,12 @@ from typing import Any
 import numba
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import gaussian_filter, map_coordinates, median_filter, spline_filter
+from scipy.ndimage import gaussian_filter, median_filter, spline_filter
 from scipy.spatial import cKDTree
 from scipy.special import erfc
 
 from ._local_cells import Floats
+from ._sliding_median import median_of_windows
 
 PAD = 2
 """Nodes added around the grid, so that the half cell beyond the outer centres is interpolated too."""
@@ -26,7 +27,6 @@ _FEWEST_SAMPLES = 0.1
 """Part of a cell's samples without which its medians are not taken."""
 _LEAST_SNR = 20.0
 _TUKEY = 4.685
-_WIDEST = 5
 
 
 # -- backgrounds --------------------------------------------------------------------------------------
@@ -49,7 +49,7 @@ def sky(level: Floats, noise: Floats, share: Floats) -> Floats:
     """Return the level and noise of the sky of each cell, single stars taken out."""
     valid = usable(share)
     local = median_filter(filled(level, valid), size=3, mode="nearest")
-    return np.stack([local, median_filter(filled(noise, valid), size=9, mode="reflect")])
+    return np.stack([local, median_of_windows(filled(noise, valid), (9, 9))])
 
 
 def usable(share: Floats) -> npt.NDArray[np.bool_]:
@@ -75,16 +75,8 @@ def large_scale(grid: Floats, valid: npt.NDArray[np.bool_], scale: float) -> Flo
 
 def _median(grid: Floats, layer: int) -> Floats:
     """Return the median over windows of 2^layer + 1 cells."""
-    if layer <= _WIDEST:
-        size = [min((1 << layer) + 1, 2 * n + 1) for n in grid.shape]
-        return np.asarray(median_filter(grid, size=size, mode="reflect"))
-    # Nothing narrower than half the window is left, so every second, fourth ... cell tells as much, and windows
-    # of 33 of these take milliseconds where those of 257 cells took 30 s.
-    every = 1 << (layer - _WIDEST)
-    starts = [min(every // 2, n - 1) for n in grid.shape]
-    few = _median(grid[starts[0] :: every, starts[1] :: every], _WIDEST)
-    places = np.meshgrid(*((np.arange(n) - s) / every for n, s in zip(grid.shape, starts, strict=True)), indexing="ij")
-    return np.asarray(map_coordinates(few, places, order=1, mode="nearest"))
+    rows, columns = (min((1 << layer) + 1, 2 * n + 1) for n in grid.shape)
+    return median_of_windows(grid, (rows, columns))
 
 
 def _trend(grid: Floats, valid: npt.NDArray[np.bool_]) -> Floats:
@@ -96,19 +88,42 @@ def _trend(grid: Floats, valid: npt.NDArray[np.bool_]) -> Floats:
     weight = np.ones(len(b))
     for _ in range(20):
         surface = _least_squares(a, b, weight)
-        off = np.abs(b - (a * surface).sum(axis=1))
+        off = np.abs(b - _along(a, surface))
         width = _TUKEY * 1.4826 * float(np.median(off))
         if width <= 0.0:
             break
         weight = np.square(np.clip(1.0 - np.square(off / width), 0.0, None))
-    return np.asarray((terms * surface).sum(axis=1).reshape(grid.shape))
+    return np.asarray(_along(terms, surface).reshape(grid.shape))
 
 
 def _least_squares(a: Floats, b: Floats, weight: Floats) -> Floats:
-    # Sums written out: a library's matrix product may round differently on other numbers of threads.
-    normal = (weight[:, None, None] * a[:, :, None] * a[:, None, :]).sum(axis=0)
-    right = (weight[:, None] * a * b[:, None]).sum(axis=0)
+    normal, right = _normal(a, b, weight)
     return np.asarray((np.linalg.pinv(normal, rcond=1e-10, hermitian=True) * right[None, :]).sum(axis=1))
+
+
+# Sums written out: a library's matrix product may round differently on other numbers of threads.
+@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _normal(a: Any, b: Any, weight: Any) -> Any:
+    """Return the normal equations of least squares: matrix and right side."""
+    terms = a.shape[1]
+    normal, right = np.zeros((terms, terms)), np.zeros(terms)
+    for k in range(a.shape[0]):
+        for i in range(terms):
+            part = weight[k] * a[k, i]
+            right[i] += part * b[k]
+            for j in range(terms):
+                normal[i, j] += part * a[k, j]
+    return normal, right
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _along(a: Any, factors: Any) -> Any:
+    """Return the sum of the columns of *a*, each times its factor."""
+    total = np.zeros(a.shape[0])
+    for k in range(a.shape[0]):
+        for i in range(a.shape[1]):
+            total[k] += a[k, i] * factors[i]
+    return total
 
 
 # -- scale --------------------------------------------------------------------------------------------

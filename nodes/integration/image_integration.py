@@ -56,7 +56,7 @@ class ImageIntegration(Composite, Rejecting, Normalizing, id="integration.image_
     maskable = False
 
     whole_image_statistics: bool = param(
-        default=False, doc="measure levels, and count rejected samples, in every row of large images, too"
+        default=False, doc="measure levels and noise, and count rejected samples, in every row of large images, too"
     )
     subtract_pedestals: bool = param(default=False, doc="subtract what the header word PEDESTAL tells from each image")
 
@@ -103,7 +103,7 @@ class ImageIntegration(Composite, Rejecting, Normalizing, id="integration.image_
             statistics = add("integration.integration_statistics", "statistics", image=images,
                              whole_image=self.whole_image_statistics)["measures"]
         if mode == "snr_estimate" and weights is None:
-            noise = add("measure.noise", "noise", image=images)["measures"]
+            noise = add("measure.noise", "noise", image=images, whole_image=self.whole_image_statistics)["measures"]
         alike = {} if rejecting else {"rejection_normalization": "no_rejection_normalization"}
         return add(
             "integration.integration_plan", "plan", images=images, statistics=statistics, noise=noise,

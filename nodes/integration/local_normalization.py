@@ -18,6 +18,10 @@ _NOTHING = Box(0, 0, 0, 0)
 _FEWEST_STARS = 8
 
 
+_Scales = tuple[list[float], str, int]
+"""A1 of each channel, where it comes from, and how many stars or cells told it; 0: too few."""
+
+
 class _Offset(NamedTuple):
     """Of one channel: the offset of each cell, and the medians of all cells of image and reference."""
 
@@ -26,18 +30,19 @@ class _Offset(NamedTuple):
     reference: float
 
 
-class LocalNormalization(Process, id="integration.local_normalization", version=4):
+class LocalNormalization(Process, id="integration.local_normalization", version=5):
     """Remove the differences in sky and transparency between an image and a reference it is aligned with.
 
     The result is ``A0(x, y) + A1 image``: A1 is the ratio of light, reference to image, per channel; A0 a smooth
     function, the large-scale part of ``reference - A1 image``. Stars and nebulae, in both images alike, leave no
     trace in it. Scale and gradients of the reference are what all images get, so it should be a good one.
 
-    How it is found: medians are taken in cells of `background_sampling_delta`, of every second row where a cell
-    has sixteen or more. A sample that stands out in the image and not in the reference (a satellite, a plane) is
-    left out, and medians taken again of all samples present in both. Their difference is freed of what is smaller
-    than `scale` by a robust surface of second degree, a multiscale median transform of the rest, and a Gaussian
-    half as wide as `scale`; bicubic B-splines lead from cells to pixels.
+    How it is found: medians are taken in cells of `background_sampling_delta`, of every second row where a cell has
+    sixteen or more (those of the reference by LocalLevels, if linked: measured once for all images). A sample that
+    stands out in the image and not in the reference (a satellite, a plane) is left out, and medians taken again of
+    all samples present in both. Their difference is freed of what is smaller than `scale` by a robust surface of
+    second degree, a multiscale median transform of the rest, and a Gaussian half as wide as `scale`; bicubic
+    B-splines lead from cells to pixels.
 
     A1 comes from stars when both star lists are linked (of the aligned images: their places have to agree
     within two pixels): the mean of the flux ratios left by Chauvenet's criterion, one for all channels. Without
@@ -73,6 +78,7 @@ class LocalNormalization(Process, id="integration.local_normalization", version=
         Port("reference", doc="the image whose levels are wanted, aligned with the first"),
         Port("stars", "stars", optional=True, doc="the stars of the aligned image"),
         Port("reference_stars", "stars", optional=True, doc="the stars of the reference"),
+        Port("reference_levels", "measures", optional=True, doc="the cells of the reference, from LocalLevels"),
     )
     outputs = (Port("image"), Port("model", "measures", doc="scale and offsets"))
     requires = "linear"
@@ -162,6 +168,8 @@ class LocalNormalization(Process, id="integration.local_normalization", version=
     def needs(self, box: Box, port: str, known: Known) -> Box:
         if known.measured is not None:
             return box if port == "image" else _NOTHING
+        if port == "reference" and known.state is None and "reference_levels" in known.values:
+            return _NOTHING
         grid = self._cells(known)
         return grid.pixels(*grid.starting_in(box))
 
@@ -175,7 +183,7 @@ class LocalNormalization(Process, id="integration.local_normalization", version=
         limits = self._limits(known)
         channels = range(known.of("image").nominal)
         if known.state is None:
-            sides = [(image, limits[:2]), (reference, limits[2:])]
+            sides = [(image, limits[:2]), (reference, limits[2:])][: 1 if "reference_levels" in known.values else 2]
             return {first: np.stack([[cells.levels(t[c], *limit, *edges) for t, limit in sides] for c in channels])}
         thresholds = np.array([
             self.target_rejection_threshold if self.rejection or self.reference_rejection else math.inf,
@@ -183,15 +191,13 @@ class LocalNormalization(Process, id="integration.local_normalization", version=
             self.reference_rejection_threshold if self.reference_rejection else math.inf,
         ])  # fmt: skip
         sky = np.ascontiguousarray(np.asarray(known.state["sky"])[:, :, first:last])
-        told = [cells.paired(image[c], reference[c], limits, sky[c], thresholds, *edges) for c in channels]
+        lit = known.state["scales"] is None
+        told = [cells.paired(image[c], reference[c], limits, sky[c], thresholds, lit, *edges) for c in channels]
         return {first: np.stack(told)}
 
     def _limits(self, known: Known) -> Floats:
-        told = []
-        for port in ("image", "reference"):
-            lo, hi = known.of(port).known_bounds()
-            told += [lo + level * (hi - lo) for level in (self.low_clipping_level, self.high_clipping_level)]
-        return np.array(told)
+        clipping = self.low_clipping_level, self.high_clipping_level
+        return np.array([level for port in ("image", "reference") for level in cells.limits(known.of(port), *clipping)])
 
     def merge(self, a: Any, b: Any) -> Any:
         return {**a, **b}
@@ -200,6 +206,8 @@ class LocalNormalization(Process, id="integration.local_normalization", version=
         whole = np.concatenate([partial[first] for first in sorted(partial)], axis=-2)
         if known.state is not None:
             return self._model(whole, np.asarray(known.state["sky"]), known)
+        if "reference_levels" in known.values:
+            whole = np.concatenate([whole, self._reference_cells(known)[:, None]], axis=1)
         for at, name in enumerate(("image", "reference")):
             if not all(model.usable(channel[at, cells.SHARE]).any() for channel in whole):
                 if name == "image" and not whole[:, at, cells.PRESENT].any():
@@ -209,7 +217,20 @@ class LocalNormalization(Process, id="integration.local_normalization", version=
                     "and high_clipping_level"
                 )
         sky = [np.concatenate([model.sky(*side[: cells.PRESENT]) for side in channel]) for channel in whole]
-        return Again({"sky": np.array(sky)})
+        return Again({"sky": np.array(sky), "scales": self._scales(len(whole), known)})
+
+    def _reference_cells(self, known: Known) -> Floats:
+        """Return what LocalLevels told, having seen that it was asked the same of an image of this size."""
+        told, reference = known.values["reference_levels"], known.of("reference")
+        asked = [self.background_sampling_delta, self.low_clipping_level, self.high_clipping_level]
+        wanted, came = ([*asked, reference.width, reference.height], [*told["asked"], told["width"], told["height"]])
+        if came != wanted:
+            raise ParameterError(
+                "LocalNormalization: 'reference_levels' must be those of the reference, by the same "
+                "background_sampling_delta, low_clipping_level, high_clipping_level, width and height: "
+                f"wanted {wanted}, got {came}"
+            )
+        return np.asarray(told["cells"])
 
     # -- the model --------------------------------------------------------------------------------
 
@@ -225,7 +246,7 @@ class LocalNormalization(Process, id="integration.local_normalization", version=
         common = [model.usable(channel[cells.COMMON]) for channel in told]
         if not all(c.any() for c in common):
             return self._failed("image and reference have no part in common")
-        scales, source, pairs = self._scales(told, sky, known)
+        scales, source, pairs = known.state["scales"] or self._structures(told, sky)
         why = "" if pairs and min(scales) > 0.0 else f"{_TELLS[source]} in both images"
         if why and self.on_failure != "no_scale":
             return self._failed(f"{why}; no_scale=True does without")
@@ -241,23 +262,26 @@ class LocalNormalization(Process, id="integration.local_normalization", version=
             "left_out": float(np.mean(told[:, cells.DROPPED])),
         }  # fmt: skip
 
-    def _scales(self, told: Floats, sky: Floats, known: Known) -> tuple[list[float], str, int]:
-        """Return A1 of each channel, where it comes from, and how many stars or cells told it; 0: too few."""
+    def _scales(self, channels: int, known: Known) -> _Scales | None:
+        """Return what is known without the light of structures."""
         if self.no_scale:
-            return self._unscaled(len(told), known)
+            return self._unscaled(channels, known)
         if "stars" in known.values and self.scale_evaluation_method != "structures":
             ratios = model.star_ratios(known.values["stars"], known.values["reference_stars"], self.psf_min_snr)
             enough = ratios.size >= _FEWEST_STARS
             if enough or self.scale_evaluation_method == "psf_signal":
                 mean = model.clipped_mean(ratios) if enough else math.nan
-                return [mean] * len(told), "psf_signal", ratios.size if enough else 0
+                return [mean] * channels, "psf_signal", int(ratios.size) if enough else 0
+        return None
+
+    def _structures(self, told: Floats, sky: Floats) -> _Scales:
         found = [
             model.light_ratio(t[cells.IMAGE_LIGHT], t[cells.REFERENCE_LIGHT], t[cells.LIT], (s[1], s[3]))
             for t, s in zip(told, sky, strict=True)
         ]
         return [f[0] for f in found], "structures", min(f[1] for f in found)
 
-    def _unscaled(self, channels: int, known: Known) -> tuple[list[float], str, int]:
+    def _unscaled(self, channels: int, known: Known) -> _Scales:
         image, reference = known.of("image"), known.of("reference")
         return [(reference.hi - reference.lo) / (image.hi - image.lo)] * channels, "no_scale", 1
 

@@ -12,6 +12,9 @@ from ._noise_set import found as found_noise
 from ._planes import colours, planes, report, side
 from ._starlet import fill, halo
 
+_LARGE, _PERIOD, _BAND = 2048, 512, (256, 320)
+"""From which width and height on an image may be asked in bands; rows from one band to the next; the band in them."""
+
 
 class Noise(Process, id="measure.noise"):
     """Measure the noise of each channel, or of each place of a mosaic's cell, from the multiresolution support.
@@ -26,6 +29,9 @@ class Noise(Process, id="measure.noise"):
     rest is the next guess, until it changes by less than 1e-4 (Starck & Murtagh 1998, PASP 110, 193; the
     start, the limits and the factor 0.974 are those of PixInsight's noise evaluation). The samples are read
     once: all guesses are answered from sums kept by the least sigma under which a sample counts as noise.
+
+    With *whole_image* off, images of 2048 x 2048 or more are asked in 64 of every 512 rows: half a million samples
+    tell their noise to two thousandths.
     """
 
     inputs = (Port("image"),)
@@ -41,8 +47,11 @@ class Noise(Process, id="measure.noise"):
         default=0.99998, low=0.0, high=1.0, doc="leave out samples at or above this part of the range"
     )
 
+    whole_image: bool = param(default=True, doc="measure every row of large images, too")
+
     def needs(self, box: Box, port: str, known: Known) -> Box:
-        return box.grow(halo(self._layers(known)) * side(known.of("image")), 0)
+        box = self._asked(box, known.of("image"))
+        return box if box.empty else box.grow(halo(self._layers(known)) * side(known.of("image")), 0)
 
     def measure(self, known: Known, *tiles: Any) -> Any:
         image: Tile = tiles[0]
@@ -67,6 +76,14 @@ class Noise(Process, id="measure.noise"):
             return Again({"layers": layers - 1, "found": found})
         done = [f or clipped(p) for f, p in zip(found, partial, strict=True)]
         return report(colours(known.of("image")), done, ["noise"])
+
+    def _asked(self, box: Box, frame: Frame) -> Box:
+        """Return the rows of *box* that are measured; tiles of so wide an image hold one band at most."""
+        if self.whole_image or min(frame.height, frame.width) < _LARGE:
+            return box
+        start = box.y0 // _PERIOD * _PERIOD
+        asked = box.overlap(Box(start + _BAND[0], box.x0, start + _BAND[1], box.x1))
+        return Box(box.y0, box.x0, box.y0, box.x1) if asked.empty else asked
 
     def _layers(self, known: Known) -> int:
         return int(known.state["layers"]) if known.state else self.layers

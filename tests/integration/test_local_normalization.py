@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pytest
 from astropy.io import fits
 from scipy.interpolate import make_interp_spline
+from scipy.ndimage import median_filter
 from scipy.stats import norm
 
 from lerarlink import Graph
@@ -18,6 +19,7 @@ from lerarlink.engine.errors import EngineError
 from lerarlink.engine.store import Store
 from lerarlink.nodes.integration import _local_cells as cells
 from lerarlink.nodes.integration import _local_model as model
+from lerarlink.nodes.integration._sliding_median import median_of_windows
 from lerarlink.nodes.integration.local_normalization import LocalNormalization
 
 Floats = npt.NDArray[np.float64]
@@ -59,8 +61,11 @@ def saved(path: Path, pixels: Any, high: float = 65535.0) -> str:
     return str(path)
 
 
-def node(folder: Path, image: Any, reference: Any, stars: bool = False, **params: Any) -> Any:
-    """Return LocalNormalization of two images written to *folder*."""
+def node(
+    folder: Path, image: Any, reference: Any, stars: bool = False, cells_by: dict[str, Any] | None = None, **params: Any
+) -> Any:
+    """Return LocalNormalization of two images written to *folder*; LocalLevels by *cells_by* tells the reference's."""
+    folder.mkdir(exist_ok=True)
     g = Graph()
     feeds = {
         name: g.add("ReadImage", name=name, path=saved(folder / f"{name}.fits", pixels))
@@ -71,6 +76,8 @@ def node(folder: Path, image: Any, reference: Any, stars: bool = False, **params
             "stars": g.add("DetectStars", image=feeds["image"]),
             "reference_stars": g.add("DetectStars", image=feeds["reference"]),
         }
+    if cells_by is not None:
+        feeds["reference_levels"] = g.add("LocalLevels", image=feeds["reference"], **cells_by)
     return g.add("LocalNormalization", **feeds, **params)
 
 
@@ -311,3 +318,25 @@ def test_large_scale_structures_keep_slopes_to_the_very_edge() -> None:
     valid = np.ones(slope.shape, bool)
     valid[:8, :8] = False
     assert np.abs(model.large_scale(spots_, valid, 16.0) - slope).max() < 1e-6
+
+
+@pytest.mark.parametrize("shape", [(96, 128), (5, 7), (1, 30), (33, 2)])
+@pytest.mark.parametrize("size", [3, 9, 33])
+def test_medians_of_windows_are_scipys(shape: tuple[int, int], size: int) -> None:
+    grid = np.random.default_rng(size).normal(size=shape)
+    grid[0] = 3.0  # equal values
+    window = min(size, 2 * shape[0] + 1), min(size, 2 * shape[1] + 1)
+    np.testing.assert_array_equal(median_of_windows(grid, window), median_filter(grid, window, mode="reflect"))
+
+
+@pytest.mark.parametrize("stars", [True, False])
+def test_cells_of_the_reference_measured_once_give_the_same(tmp_path: Path, stars: bool) -> None:
+    plain, told = made(node(tmp_path / "plain", IMAGE, REFERENCE, stars))
+    again, told_again = made(node(tmp_path / "linked", IMAGE, REFERENCE, stars, cells_by={}))
+    np.testing.assert_array_equal(plain, again)
+    assert told_again["scale"] == told["scale"] and told_again["pairs"] == told["pairs"]
+
+
+def test_cells_asked_otherwise_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match=r"'reference_levels' must be those of the reference.*wanted \[32.*got \[16"):
+        made(node(tmp_path, IMAGE, REFERENCE, cells_by={"background_sampling_delta": 16}))

@@ -98,6 +98,15 @@ def test_mrs_finds_the_noise_under_a_nebula_and_stars() -> None:
     assert measured(Noise(), white((500, 500)))["noise"] == pytest.approx(SIGMA, rel=0.012)
 
 
+def test_the_noise_of_a_large_image_is_told_by_an_eighth_of_its_rows() -> None:
+    image = white((2100, 2048))
+    image[:180], image[400:690] = 50000.0, np.nan
+    found = measured(Noise(whole_image=False), image)
+    assert found["noise"] == pytest.approx(SIGMA, rel=0.012)
+    assert found["channels"][0]["count"] == 4 * 64 * 2048
+    assert measured(Noise(whole_image=False), image[:2000]) == measured(Noise(), image[:2000])
+
+
 def test_noise_grows_with_the_image() -> None:
     image = field(200, 300)
     one, ten = (measured(Noise(), k * image)["noise"] for k in (1.0, 10.0))
