@@ -59,10 +59,10 @@ def _measure(
     plane: Any, peaks: Any, radius: Any, sigma: Any, top: Any, bottom: Any, pixel: Any, start: Any, table: Any
 ) -> None:
     side = 2 * radius + 1
-    stamp, few = np.empty((side, side)), np.empty(side * side, np.float32)
+    stamp, few, ring = np.empty((side, side)), np.empty(side * side, np.float32), _ring(radius)
     for k in range(peaks.shape[0]):
         y, x = peaks[k, 0], peaks[k, 1]
-        flags = _cut(plane, y, x, radius, sigma, top, bottom, stamp, few, table[k])
+        flags = _cut(plane, y, x, radius, sigma, top, bottom, ring, stamp, few, table[k])
         ok, cx, cy, a, b, c, flux, snr = _adapt(stamp, radius, sigma, start, True)
         if not ok:
             flags |= UNMEASURED
@@ -75,13 +75,13 @@ def _measure(
 def _measure_fixed(plane: Any, peaks: Any, radius: Any, sigma: Any, typical: Any, pixel: Any, table: Any) -> None:
     """Measure again, under a round window of *typical* width, the stars whose own width could not be found."""
     side = 2 * radius + 1
-    stamp, few = np.empty((side, side)), np.empty(side * side, np.float32)
+    stamp, few, ring = np.empty((side, side)), np.empty(side * side, np.float32), _ring(radius)
     for k in range(peaks.shape[0]):
         flags = int(table[k, 9])
         if flags & UNMEASURED == 0:
             continue
         y, x = peaks[k, 0], peaks[k, 1]
-        _cut(plane, y, x, radius, sigma, -1, -1, stamp, few, table[k])
+        _cut(plane, y, x, radius, sigma, -1, -1, ring, stamp, few, table[k])
         _, cx, cy, a, b, c, flux, snr = _adapt(stamp, radius, sigma, typical, False)
         _write(table[k], x + cx, y + cy, a - pixel, b, c - pixel, flux, snr, flags)
 
@@ -99,23 +99,38 @@ def _write(row: Any, x: Any, y: Any, a: Any, b: Any, c: Any, flux: Any, snr: Any
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def _cut(plane: Any, y: Any, x: Any, r: Any, sigma: Any, top: Any, bottom: Any, stamp: Any, few: Any, row: Any) -> Any:
-    """Put the samples about a peak, above their own background, into *stamp* (NaN where none is); return flags."""
-    rows, columns = plane.shape
-    flags, n = 0, 0
+def _ring(r: Any) -> Any:
+    """Return where in a stamp the background is asked: every other sample between 0.6 *r* and *r* from its middle."""
+    found = np.empty(((2 * r + 1) ** 2, 2), np.int64)
+    n = 0
     inner = 0.6 * r
     for i in range(-r, r + 1):
         for j in range(-r, r + 1):
-            v = np.float32(np.nan)
-            if 0 <= y + i < rows and 0 <= x + j < columns:
-                v = plane[y + i, x + j]
-            stamp[i + r, j + r] = v
             d = i * i + j * j
-            # Every other sample of the ring is enough for its median.
-            if d > inner * inner and d <= r * r and (i + j) % 2 == 0 and np.isfinite(v):
-                few[n] = v
+            if d > inner * inner and d <= r * r and (i + j) % 2 == 0:
+                found[n, 0], found[n, 1] = i + r, j + r
                 n += 1
-    base = np.float64(selected(few, n, n // 2)) if n else 0.0
+    return found[:n]
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _cut(
+    plane: Any, y: Any, x: Any, r: Any, sigma: Any, top: Any, bottom: Any, ring: Any, stamp: Any, few: Any, row: Any
+) -> Any:
+    """Put the samples about a peak, above their own background, into *stamp* (NaN where none is); return flags."""
+    rows, columns = plane.shape
+    flags, n = 0, 0
+    y0, y1, x0, x1 = max(0, y - r), min(rows, y + r + 1), max(0, x - r), min(columns, x + r + 1)
+    if y1 - y0 <= 2 * r or x1 - x0 <= 2 * r:
+        stamp[:] = np.nan
+    for i in range(y0, y1):
+        for j in range(x0, x1):
+            stamp[i - y + r, j - x + r] = plane[i, j]
+    for k in range(ring.shape[0]):
+        v = stamp[ring[k, 0], ring[k, 1]]
+        few[n] = v  # perhaps overwritten by the next
+        n += np.isfinite(v)
+    base = np.float64(_ranked(few, n, n // 2)) if n else 0.0
     peak = -np.inf
     stamp -= base
     _clean(stamp, r, sigma, few)
@@ -131,6 +146,33 @@ def _cut(plane: Any, y: Any, x: Any, r: Any, sigma: Any, top: Any, bottom: Any, 
                 peak = max(peak, stamp[i, j])
     row[3], row[4] = peak, base
     return flags
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _ranked(x: Any, n: Any, k: Any) -> Any:
+    """Return the *k*-th smallest (from 0) of the first *n* elements of *x* (float32), which are written over.
+
+    Bits of floats, taken for integers, have their order. Halving the range of these and counting takes some two dozen
+    passes without a branch: for some hundred samples a fifth of the time of sorting them apart.
+    """
+    bits = x.view(np.int32)
+    low, high = np.int32(0x7FFFFFFF), np.int32(-0x80000000)
+    for i in range(n):
+        b = bits[i]
+        b = np.int32(b ^ (np.int32(b >> np.int32(31)) & np.int32(0x7FFFFFFF)))
+        bits[i] = b
+        low, high = min(low, b), max(high, b)
+    while low < high:
+        middle = np.int32((np.int64(low) + np.int64(high)) >> np.int64(1))
+        below = np.int32(0)
+        for i in range(n):
+            below = np.int32(below + np.int32(bits[i] <= middle))
+        if below > k:
+            high = middle
+        else:
+            low = np.int32(middle + np.int32(1))
+    bits[0] = np.int32(low ^ (np.int32(low >> np.int32(31)) & np.int32(0x7FFFFFFF)))
+    return x[0]
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
@@ -236,23 +278,37 @@ def _sums(stamp: Any, r: Any, cx: Any, cy: Any, ia: Any, ib: Any, ic: Any, a: An
     x0, x1 = max(-r, math.ceil(cx - wx)), min(r, math.floor(cx + wx))
     y0, y1 = max(-r, math.ceil(cy - wy)), min(r, math.floor(cy + wy))
     s0 = sx = sy = sxx = sxy = syy = w2 = 0.0
+    bend = math.exp(-ia)
     for i in range(y0, y1 + 1):
         dy = i - cy
-        for j in range(x0, x1 + 1):
+        # Within four sigma: where the exponent's parabola along the row stays below sixteen.
+        middle, reach = cx - ib * dy / ia, (16.0 - (ic - ib * ib / ia) * dy * dy) / ia
+        if not reach > 0.0:
+            continue
+        reach = math.sqrt(reach)
+        first, last = max(x0, math.ceil(middle - reach)), min(x1, math.floor(middle + reach))
+        dx = first - cx
+        # Along a row each weight is the one before times a ratio that itself changes by one factor.
+        w = math.exp(-0.5 * (ia * dx * dx + 2.0 * ib * dx * dy + ic * dy * dy))
+        ratio = math.exp(-0.5 * (ia * (2.0 * dx + 1.0) + 2.0 * ib * dy))
+        t0 = t1 = t2 = 0.0
+        for j in range(first, last + 1):
             v = stamp[i + r, j + r]
             dx = j - cx
-            q = ia * dx * dx + 2.0 * ib * dx * dy + ic * dy * dy
-            if q > 16.0 or not np.isfinite(v):
-                continue
-            w = math.exp(-0.5 * q)
-            p = w * v
-            s0 += p
-            sx += p * dx
-            sy += p * dy
-            sxx += p * dx * dx
-            sxy += p * dx * dy
-            syy += p * dy * dy
-            w2 += w * w
+            if np.isfinite(v):
+                p = w * v
+                t0 += p
+                t1 += p * dx
+                t2 += p * dx * dx
+                w2 += w * w
+            w *= ratio
+            ratio *= bend
+        s0 += t0
+        sx += t1
+        sxx += t2
+        sy += t0 * dy
+        sxy += t1 * dy
+        syy += t0 * dy * dy
     return s0, sx, sy, sxx, sxy, syy, w2
 
 

@@ -26,7 +26,7 @@ threshold: at three sigmas any number of maxima are noise, and say nothing about
 _NOTHING: dict[str, list[Any]] = {"tables": [], "noise": [], "background": [], "plain": []}
 
 
-class DetectStars(Process, id="registration.detect_stars", version=3):
+class DetectStars(Process, id="registration.detect_stars", version=4):
     """Find the stars of a linear image and measure place, flux and shape of each.
 
     The Value::
