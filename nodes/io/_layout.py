@@ -177,8 +177,8 @@ def _any_infinity(bits: Any) -> Any:
 # -- writing ----------------------------------------------------------------------------------------
 
 
-def quantise(tile: Tile, bounds: tuple[float, float], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-    """Return *tile* as integers: 0 at the lower bound, the type's largest value at the upper.
+def quantise(tile: Tile, bounds: tuple[float, float], dtype: npt.DTypeLike, zero: int = 0) -> npt.NDArray[Any]:
+    """Return *tile* as integers: 0 at the lower bound, at the upper the largest that its bits hold.
 
     Values beyond the bounds are clamped, halves go to the even neighbour, missing samples become 0.
 
@@ -189,24 +189,38 @@ def quantise(tile: Tile, bounds: tuple[float, float], dtype: npt.DTypeLike) -> n
     bounds
         Physical values of black and white.
     dtype
-        An unsigned integer type of at most 32 bits.
+        An integer type of at most 32 bits, of any byte order.
+    zero
+        What is subtracted from a level to give the stored integer, which may be signed.
     """
     out = np.empty(tile.shape, np.dtype(dtype))
-    levels = _quantise_wide if out.itemsize == 4 else _quantise
+    bits = out.itemsize * 8
+    stored = out.view(f"u{out.itemsize}").reshape(-1)
     lo, hi = bounds
-    levels(np.ascontiguousarray(tile).reshape(-1), lo, hi, float(np.iinfo(out.dtype).max), out.reshape(-1))
+    values, top = np.ascontiguousarray(tile).reshape(-1), float(2**bits - 1)
+    if bits == 32:
+        _quantise_wide(values, lo, hi, top, stored)
+        stored -= np.uint32(zero)
+        return out.byteswap(inplace=True) if not out.dtype.isnative else out
+    _quantise(values, lo, hi, top, zero, bits == 16 and not out.dtype.isnative, (lo, hi) != (0.0, 1.0), stored)
     return out
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def _quantise(values: Any, lo: float, hi: float, top: float, out: Any) -> None:
+def _quantise(values: Any, lo: float, hi: float, top: float, zero: int, swapped: bool, scaled: bool, out: Any) -> None:
     for i in range(values.size):
-        x: Any = (np.float64(values[i]) - lo) / (hi - lo)
+        x: Any = np.float64(values[i])
+        if scaled:
+            x = (x - lo) / (hi - lo)
         # Every branch is a choice between numbers at hand, so that the loop becomes vector code; NaN is not
         # above 0. Going by int32 is what processors have an instruction for.
         x = x if x > 0.0 else 0.0
         x = x if x < 1.0 else 1.0
-        out[i] = np.int32(np.rint(x * top))
+        # Taken for unsigned, the difference wraps around to the bits of the signed one.
+        level = np.uint32(np.int32(np.rint(x * top)) - np.int32(zero))
+        if swapped:
+            level = (level << np.uint32(8)) | ((level >> np.uint32(8)) & np.uint32(0xFF))
+        out[i] = level
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
@@ -260,6 +274,8 @@ class RawWriter:
     temporary: Path = Path()
     _fd: int | None = field(default=None, init=False, repr=False, compare=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False, compare=False)
+    # One thread writes at a time: the system lets no two into one file, and has those that wait burn their time.
+    _turn: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.temporary == Path():
@@ -268,10 +284,10 @@ class RawWriter:
             raise ValueError(f"{self.path}: integer samples ({self.dtype}) want bounds, got none")
 
     def __getstate__(self) -> dict[str, Any]:
-        return {k: v for k, v in self.__dict__.items() if k not in ("_fd", "_lock")}
+        return {k: v for k, v in self.__dict__.items() if k not in ("_fd", "_lock", "_turn")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, _fd=None, _lock=threading.Lock())
+        self.__dict__.update(state, _fd=None, _lock=threading.Lock(), _turn=threading.Lock())
 
     def __del__(self) -> None:
         self.close()
@@ -358,11 +374,12 @@ class RawWriter:
         fd = self._descriptor()
         stored = self.stored(tile)
         row = self.width * stored.dtype.itemsize
-        if self.interleaved:
-            put(fd, stored, self.offset + box.y0 * row * self.channels)
-            return stored
-        for c in range(self.channels):
-            put(fd, stored[c], self.offset + (c * self.height + box.y0) * row)
+        with self._turn:
+            if self.interleaved:
+                put(fd, stored, self.offset + box.y0 * row * self.channels)
+                return stored
+            for c in range(self.channels):
+                put(fd, stored[c], self.offset + (c * self.height + box.y0) * row)
         return stored
 
     def stored(self, tile: Tile) -> npt.NDArray[Any]:
@@ -372,11 +389,7 @@ class RawWriter:
         if dtype.kind == "f":
             return ordered.astype(dtype, order="C")
         assert self.bounds is not None
-        levels = quantise(ordered, self.bounds, f"u{dtype.itemsize}")
-        if self.zero:
-            # Unsigned arithmetic wraps around to the bit pattern of the signed difference.
-            levels -= levels.dtype.type(self.zero)
-        return levels.view(f"{dtype.kind}{dtype.itemsize}").astype(dtype, copy=False)
+        return quantise(ordered, self.bounds, dtype, self.zero)
 
     def finish(self) -> None:
         """Flush to the disk, then let the file appear under its final name."""
