@@ -24,7 +24,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import xxhash
 
@@ -53,6 +53,9 @@ class Entry:
 
 class Store:
     """Values, pixels and source digests under one folder."""
+
+    # Digests of files by device, inode, size and time: a look at a box asks for them again and again.
+    _contents: ClassVar[dict[tuple[int, int, int, int], str]] = {}
 
     def __init__(self, root: Path | None = None) -> None:
         self.root = cache_root() if root is None else root
@@ -127,13 +130,16 @@ class Store:
         """
         try:
             s = path.stat()
+            same = s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns
+            if same in self._contents:
+                return self._contents[same]
             identity = digest("stat", os.fspath(path.resolve()), s.st_size, s.st_mtime_ns, s.st_ino)
             note = self._path("sources", identity)
             with contextlib.suppress(OSError):
                 told = note.read_text("ascii")
                 if len(told) == 32:
-                    return told
-            found = digest_file(path)
+                    return self._contents.setdefault(same, told)
+            found = self._contents[same] = digest_file(path)
         except OSError as e:
             raise SourceError(f"cannot read {path}: {e.strerror or e}") from e
         self._write(note, found.encode("ascii"))
