@@ -113,12 +113,14 @@ def _terms(degree: int) -> int:
 
 def _solved(design: Floats, target: Floats, weight: Floats) -> tuple[Floats, Floats]:
     """Return the weighted least-squares solution (columns of *target* apart) and the leverage of each row."""
-    weighted = design * weight[:, None]
-    # einsum without a library behind it: sums in one order, whatever the number of threads.
-    gram = np.einsum("ni,nj->ij", weighted, design)
+    # einsum without a library behind it: sums in one order, whatever the number of threads; over rows that lie in one
+    # piece it is several times faster.
+    terms = np.ascontiguousarray(design.T)
+    weighted = terms * weight
+    gram = np.einsum("in,jn->ij", weighted, terms)
     inverse = np.linalg.pinv(gram, hermitian=True)
-    found = np.einsum("ij,jk->ik", inverse, np.einsum("ni,nk->ik", weighted, target))
-    leverage = (np.einsum("ni,ij->nj", design, inverse) * weighted).sum(axis=1)
+    found = np.einsum("ij,jk->ik", inverse, np.einsum("in,kn->ik", weighted, np.ascontiguousarray(target.T)))
+    leverage = (np.einsum("ji,jn->in", inverse, terms) * weighted).sum(axis=0)
     return found, np.minimum(leverage, 0.99)
 
 

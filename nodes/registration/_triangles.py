@@ -86,7 +86,8 @@ def _attempt(first: Field, second: Field, rung: tuple[int, int, float], toleranc
     polls = [Poll(bright, other, shapes, AGREE * rung[2], mirrored) for mirrored in (False, True)]
     trials = math.log(max(1, sum(len(poll.turn) for poll in polls)))
     best: tuple[float, Similarity] | None = None
-    for guess in chain(polls[0].shifts(reach), *(poll.guesses() for poll in polls)):
+    # Of two good lists the fullest cell is right, and neighbours of votes need not be counted.
+    for guess in chain(polls[0].fullest(), polls[0].shifts(reach), *(poll.guesses() for poll in polls)):
         value = _promise(guess(bright.z), other, tree, reach) + guess.likelihood - trials
         if best is None or value > best[0]:
             best = value, guess

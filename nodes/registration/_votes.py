@@ -164,6 +164,16 @@ class Poll:
         angle = self.turn / scale
         return np.column_stack([np.log(scale), angle.real, angle.imag, image.real / size, image.imag / size])
 
+    def fullest(self) -> Iterator[Similarity]:
+        """Yield the similarity about which the votes of the fullest cell agree, if there are votes."""
+        if not len(self.where):
+            return
+        full = _fullness(self.where, self.agree)
+        middle = np.median(self.where[full == full.max()], axis=0)
+        members = np.flatnonzero(((self.where - middle) ** 2).sum(axis=1) < self.agree**2)
+        if len(members):
+            yield Similarity(complex(self.turn[members].mean()), complex(self.move[members].mean()), self.mirrored)
+
     def guesses(self) -> Iterator[Similarity]:
         """Yield the similarities that most votes agree on, the densest first."""
         for members in _densest(self.where, self.agree):
@@ -208,6 +218,14 @@ def _densest(where: Floats, agree: float, most: int = CANDIDATES) -> Iterator[In
 
 def _crowded(where: Floats, agree: float, most: int = 4000) -> Ints:
     """Return the votes in the fullest cells of two coarse grids: all others need not be compared."""
+    full = _fullness(where, agree)
+    if len(where) <= most:
+        return np.flatnonzero(full > 0)
+    return np.sort(np.argsort(-full, kind="stable")[:most])
+
+
+def _fullness(where: Floats, agree: float) -> Ints:
+    """Return how many votes lie in the cell of each, of two coarse grids the fuller one."""
     full = np.zeros(len(where), np.int64)
     for shift in (0.0, 0.5):
         cell = np.floor(where / (3 * agree) + shift).astype(np.int64)
@@ -215,6 +233,4 @@ def _crowded(where: Floats, agree: float, most: int = 4000) -> Ints:
         code = cell @ np.array([1, 1_000_003, 998_244_353, 754_974_721, 167_772_161])[: where.shape[1]]
         _, group, size = np.unique(code, return_inverse=True, return_counts=True)
         full = np.maximum(full, size[group])
-    if len(where) <= most:
-        return np.flatnonzero(full > 0)
-    return np.sort(np.argsort(-full, kind="stable")[:most])
+    return full

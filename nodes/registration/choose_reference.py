@@ -19,7 +19,7 @@ _MOST = 0.9
 """Part of the largest company that a frame must have: frames on the edge of a drift have less than those within."""
 
 
-class ChooseReference(Process, id="registration.choose_reference", version=3):
+class ChooseReference(Process, id="registration.choose_reference", version=4):
     """Choose the frame with sharp, round and many stars and little noise, among those that lie as most do.
 
     The frame of the smallest ``rank(FWHM) + rank(eccentricity) + rank(noise) - rank(stars)`` wins, of equals the

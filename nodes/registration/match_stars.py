@@ -20,7 +20,7 @@ _CENTROID_FLOOR = 0.02
 _SATURATED_OR_EDGE = 1 | 2
 
 
-class MatchStars(Process, id="registration.match_stars", version=2):
+class MatchStars(Process, id="registration.match_stars", version=3):
     """Find which star of an image is which star of the reference, and the map between the two pixel grids.
 
     Triangles among neighbouring stars vote for a similarity of any shift, rotation, scale (1/8 to 8) and
