@@ -20,7 +20,8 @@ Noise = Literal["local", "white"]
 
 # Fitted maps that are written, as they are called; of each one FITS file.
 MAPS = (
-    "mean", "amplitude", "amplitude_err", "phase", "phase_err", "significance", "power", "period", "used", "upper95",
+    "mean", "amplitude", "amplitude_err", "phase", "phase_err", "significance", "detected", "power", "period", "used",
+    "upper95",
 )  # fmt: skip
 _SOURCE_MAPS = ("significance", "amplitude", "amplitude_err", "phase", "phase_err", "period", "period_err", "mean")
 # What stands out by so many average deviations is no star's flank.
@@ -89,8 +90,8 @@ class SeriesOptions:
 def build(paths: Sequence[str], options: SeriesOptions) -> Graph:
     """Return the graph from frames to maps and sources. Opens no file.
 
-    Nodes are called ``frames``, ``times``, ``sampling``, ``registered``, ``measures``, ``common``, ``plan``, ``link``
-    and ``sources``; those that write, ``write-`` and the name of the map.
+    Nodes are called ``frames``, ``times``, ``sampling``, ``registered``, ``measures``, ``common``, ``plan``, ``link``,
+    ``detected`` and ``sources``; those that write, ``write-`` and the name of the map.
 
     Raises
     ------
@@ -182,8 +183,13 @@ def _linked(graph: Graph, common: Node, times: Node, measures: Any, options: Ser
         "LerarSources", name="sources", **_maps_of(link), report=link.output("report"),
         times=times,
     )  # fmt: skip
+    # A node of its own, so that it is measured in the pass that finds the sources; it judges as the link does.
+    marks = graph.add("SignificanceMask", name="detected", image=link.output("significance"))
+    for name in ("correction", "level"):
+        marks.link(name, f"link.{name}")
     for name in MAPS:
-        graph.add("WriteImage", name=f"write-{name}", image=link.output(name), path=f"{name}.fits")
+        image = marks.output("image") if name == "detected" else link.output(name)
+        graph.add("WriteImage", name=f"write-{name}", image=image, path=f"{name}.fits")
     graph.outputs.append(sources.name)
     if options.target:
         total = graph.add("RegionMean", name="total", image=common)

@@ -215,7 +215,7 @@ def run_lerar(
     tell(_told(expected, plan))
     for warning in warnings:
         tell(f"warning: {warning}")
-    targets = [n for n in ("sources", "sources-total") if n in graph]
+    targets = [n for n in ("sources", "sources-total", "detected") if n in graph]
     report = graph.run(targets, **how)
     detections = _counted(_detections(graph, report.values, options, how), box)
     shown = _shown(detections)
@@ -455,6 +455,7 @@ def _figures(values: Mapping[str, Any], plan: Mapping[str, Any], options: Series
     told = {
         "files": files, "frames": plan["frames"], "left_out": plan["left_out"], "span_s": plan["span_s"],
         "trials": plan["trials"], "pixels": sources["pixels"], "threshold": sources["threshold"],
+        "detected": dict(values["detected"]),
         "noise": options.noise, "registered": options.register, "t0_s": sources["t0_s"], "epoch": sources["epoch"],
         "scale": sources["scale"], "reference": sources["reference"], "aliases": plan["aliases"],
     }  # fmt: skip

@@ -169,8 +169,13 @@ def _lead(result: LerarResult) -> str:
     return (
         f"{what}. {told['frames']} frames over {told['span_s']:.6g} s, {told['trials']} trial frequencies, "
         f"{told['pixels']} pixels searched; noise judged by {judged}. "
-        "Listed is what is less probable than 1% by chance in all pixels together."
+        "Listed is what is less probable than 1% by chance in all pixels together. "
+        f"{told['detected']['marked']} of the pixels are marked in detected.fits{_marked(told['detected'])}."
     )
+
+
+def _marked(marks: Mapping[str, Any]) -> str:
+    return f", from -log10 p of {marks['threshold']:.2f} on" if marks["marked"] else ""
 
 
 def _tables(result: LerarResult) -> list[Table]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from ...engine.api import ParameterError, Process, Trv, param, parse_trv
+from ._discoveries import Correction
 
 Noise = Literal["local", "white"]
 Plan = Literal["auto", "accumulate", "block"]
@@ -12,6 +13,17 @@ Shape = Literal["auto", "harmonic", "box"]
 
 MOST_HARMONICS = 8
 REGRESSORS = ("fwhm", "dx", "dy", "airmass", "pc1", "pc2", "pc3", "pc4", "pc5")
+
+
+class Marking(Process):
+    """Parameters of which pixels are marked as significant. They are no part of a fit, which stays when they change."""
+
+    correction: Correction = param(
+        default="fdr", choices=("fdr", "family", "none"),
+        doc="what level is of: fdr: the share of false ones among marked pixels; family: the probability that any is "
+        "marked by chance; none: that of one pixel",
+    )  # fmt: skip
+    level: float = param(default=0.01, low=1e-6, high=0.5, doc="share or probability of chance, for the mask")
 
 
 class Detecting(Process):

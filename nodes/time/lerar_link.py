@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...engine.api import Composite, Expand, Port
-from ._expanding import INPUTS, MAPS, maps_of, planned_by
-from ._settings import Detecting
+from ._expanding import INPUTS, MAPS, MARKS, maps_of, marks_of, planned_by
+from ._settings import Detecting, Marking
 
 
-class LerarLink(Composite, Detecting, id="time.lerar_link"):
+class LerarLink(Composite, Marking, Detecting, id="time.lerar_link"):
     """Fit a period to every pixel of a series of registered frames; tell amplitude, phase and significance.
 
     Frames are to be linear, registered and brought to one level and transparency beforehand (CommonMode). Times come
@@ -30,18 +30,21 @@ class LerarLink(Composite, Detecting, id="time.lerar_link"):
     they are put together by Fisher's method. `shape` = box fits a dip of known period, middle and duration instead,
     judged by the depths of the same box at 40 other phases.
 
-    Significance is -log10 p, never p. Methods: least-squares spectra with a floating mean (Zechmeister & Kuerster
-    2009, A&A 496, 577), their exact statistics (Schwarzenberg-Czerny 1998, MNRAS 301, 831), false alarms over a range
-    (Baluev 2008, MNRAS 385, 1279) or, where no formula holds, series of pure noise through the same design.
+    Significance is -log10 p, never p. `detected` marks the pixels that are significant with all pixels counted, as
+    `correction` and `level` say (SignificanceMask); the fit does not depend on these two.
+
+    Methods: least-squares spectra with a floating mean (Zechmeister & Kuerster 2009, A&A 496, 577), their exact
+    statistics (Schwarzenberg-Czerny 1998, MNRAS 301, 831), false alarms over a range (Baluev 2008, MNRAS 385, 1279)
+    or, where no formula holds, series of pure noise through the same design.
 
     Errors: LRR-1 too few frames; LRR-2 terms that cannot be told apart; LRR-3 too few side frequencies; LRR-5 frames
     that are not registered; LRR-6 stretched frames; TRV-1 .. TRV-3 about the period.
 
-    Made of LockInPlan, SideNoise, LockIn and LockInOutput.
+    Made of LockInPlan, SideNoise, LockIn, LockInOutput and SignificanceMask.
     """
 
     inputs = INPUTS
-    outputs = (*MAPS, Port("report", "measures", doc="what was planned, and warnings"))
+    outputs = (*MAPS, *MARKS, Port("report", "measures", doc="what was planned, and warnings"))
     maskable = False
 
     def expand(self, add: Expand, feeds: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -49,4 +52,5 @@ class LerarLink(Composite, Detecting, id="time.lerar_link"):
         noise = None
         if self.noise == "local" and not self.sidebands and not self.is_box():
             noise = add("time.side_noise", "noise", frames=feeds["frames"], plan=plan["fit"])["noise"]
-        return {**maps_of(self, add, feeds, plan["fit"], noise), "report": plan["measures"]}
+        maps = maps_of(self, add, feeds, plan["fit"], noise)
+        return {**maps, **marks_of(self, add, maps["significance"]), "report": plan["measures"]}

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...engine.api import Composite, Expand, ParameterError, Port, param
-from ._expanding import INPUTS, MAPS, maps_of, planned_by
-from ._settings import Detecting
+from ._expanding import INPUTS, MAPS, MARKS, maps_of, marks_of, planned_by
+from ._settings import Detecting, Marking
 
 
-class LerarSearch(Composite, Detecting, id="time.lerar_search"):
+class LerarSearch(Composite, Marking, Detecting, id="time.lerar_search"):
     """Try every frequency of a range in every pixel of a series; tell the best period and what varies with it.
 
     Images and parameters are those of LerarLink, at each pixel's best frequency, which a parabola through the
@@ -24,12 +24,14 @@ class LerarSearch(Composite, Detecting, id="time.lerar_search"):
 
     `series` is the mean light curve of `box` and `spectrum` its power over frequency.
 
-    Made of LockInPlan, LockIn, LockInOutput, RegionLightCurve and Spectrum. All frames of a strip are held at once.
+    Made of LockInPlan, LockIn, LockInOutput, SignificanceMask, RegionLightCurve and Spectrum. All frames of a strip are
+    held at once.
     """
 
     inputs = INPUTS
     outputs = (
         *MAPS,
+        *MARKS,
         Port("series", "series", doc="light curve of the box"),
         Port("spectrum", "series", doc="its power over hertz"),
         Port("report", "measures", doc="what was planned, and warnings"),
@@ -52,4 +54,5 @@ class LerarSearch(Composite, Detecting, id="time.lerar_search"):
         maps = maps_of(self, add, feeds, plan["fit"], None)
         curve = add("time.region_light_curve", "series", frames=feeds["frames"], plan=plan["fit"], box=self.box)
         spectrum = add("time.spectrum", "spectrum", series=curve["series"], plan=plan["fit"])["spectrum"]
-        return {**maps, "series": curve["series"], "spectrum": spectrum, "report": plan["measures"]}
+        marks = marks_of(self, add, maps["significance"])
+        return {**maps, **marks, "series": curve["series"], "spectrum": spectrum, "report": plan["measures"]}

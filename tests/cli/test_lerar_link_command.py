@@ -45,6 +45,10 @@ def test_maps_tables_pictures_report_and_graph_are_written(
     assert told["frames"] == 160 and told["expected"]["least_amplitude"] < 30.0
     assert fits.getheader(out / "amplitude.fits")["BUNIT"] == "ADU"
     assert fits.getheader(out / "period.fits")["BUNIT"] == "s"
+    marks, significance = (fits.getdata(out / f"{name}.fits") for name in ("detected", "significance"))
+    assert told["detected"] == {"threshold": told["detected"]["threshold"], "pixels": marks.size, "marked": marks.sum()}
+    assert ((significance >= told["detected"]["threshold"]) == (marks == 1.0)).all()
+    assert 1 <= marks.sum() < 0.2 * marks.size
     with (out / "sources.csv").open() as f:
         rows = list(csv.DictReader(f))
     assert len(rows) == len(told["detections"]) and float(rows[0]["row"]) == best["row"]

@@ -284,6 +284,26 @@ def test_exposures_smear_amplitudes_as_foretold(exposure: float) -> None:
     assert got["amplitude"].mean() / 100 == pytest.approx(1.0, abs=0.01)
 
 
+@pytest.mark.parametrize(("process", "trv"), [("LerarLink", TRV), ("LerarSearch", "[TRV:12s..20s]")])
+def test_what_is_significant_is_marked_and_how_strictly_does_not_change_the_fit(process: str, trv: str) -> None:
+    made = scene(300, dirt=0.0)
+    node = linked(process, made, trv=trv, fwhm=FWHM, calibration=200)
+    got = planes(node, "detected", "significance")
+    for at in ((10, 12), (18, 5)):
+        assert got["detected"][at] == 1.0
+    assert got["detected"].mean() < 0.3
+    told = node.output("discoveries").value()
+    assert told["marked"] == got["detected"].sum()
+    feeds = dict(node._graph.feeds(node.name))
+    strict = node._graph.add(process, trv=trv, fwhm=FWHM, calibration=200, correction="family", level=1e-6, **feeds)
+    fewer = planes(strict, "detected")["detected"]
+    assert 0 < fewer.sum() < got["detected"].sum()
+    wanted = -math.log10(-math.expm1(math.log1p(-1e-6) / fewer.size))
+    assert got["significance"][fewer > 0].min() >= wanted > got["significance"][fewer == 0].max() - 1e-3
+    for name in ("significance", "amplitude"):
+        assert strict.output(name).image[0].key == node.output(name).image[0].key
+
+
 def test_rows_of_a_rolling_shutter_have_times_of_their_own() -> None:
     t = scene_times(8, 120)
     late = 0.3 * np.arange(12)
