@@ -2,7 +2,8 @@
 
 All frames of the pixels are at hand. Frequencies come in blocks, whose columns are made once for all pixels; for
 each pixel only the best trial is kept, with its two neighbours for a parabola. The noise about a frequency is the
-mean power at ``f +- k/T`` on the same grid, less what the fit at f itself puts there.
+mean power at ``f +- k/T`` on the same grid, less what the fit at f itself puts there. Pixels of which many frames are
+bad are searched by equations of their own (`_search_own`).
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from ._conclude import CLIPPED, FIGURES, MASKED, USED, Shape, _written
+from ._conclude import CLIPPED, FIGURES, MASKED, OWN, USED, Shape, _written
+from ._search_own import search_own, turned
 from ._significance import beta_log10
 
 Floats = npt.NDArray[np.float64]
+Bits = npt.NDArray[np.uint8]
 
 FREQUENCIES = 1024
 """Trials of a block."""
@@ -257,12 +260,12 @@ def _concluded(
         for e in range(3):
             near[e] = first + (best[1, p] + e - 1) * step
         _written(p, shape, 1, best[0, p], shape.harmonics, best_q[:, p], told, best_triangle[:, :, p], inverse, gains,
-                 near, a, out, False, lost[p], frames, mean[p], figures, waves)  # fmt: skip
+                 near, a, out, lost[p] > OWN * frames, lost[p], frames, mean[p], figures, waves)  # fmt: skip
 
 
 def search(
     samples: npt.NDArray[np.float32], lost: npt.NDArray[np.int64], missing: npt.NDArray[np.int32], pedestal: Any,
-    seconds: Floats, t0: float, roots: Floats, nuisance: Floats, grid: Grid,
+    seconds: Floats, t0: float, roots: Floats, nuisance: Floats, grid: Grid, bad: Bits | None = None,
 ) -> tuple[Floats, Floats]:  # fmt: skip
     """Return the figures of every pixel at its best frequency, as `_conclude.conclude` does.
 
@@ -274,6 +277,8 @@ def search(
         ``(pixels,)``: how many frames are bad; how many of them missing.
     seconds, t0, roots, nuisance
         Times, time of phase zero, root weights and the orthonormal nuisance rows.
+    bad
+        ``(ceil(N / 8), pixels)``, bits: which frames are bad, as `Sums` has them; None where none is.
     """
     n, pixels = samples.shape
     h2 = 2 * grid.harmonics
@@ -288,8 +293,12 @@ def search(
     for row in slow:
         residual -= row * row
     residual[~(residual > 1e-12 * squares)] = 0.0
+    own = (lost > OWN * n) & (lost <= MASKED * n)
+    residual[own] = 0.0  # they are searched apart
+    apart = _Apart(own, np.zeros((0, pixels), np.uint8) if bad is None else bad, slow, squares)
     for begin in range(0, grid.count, FREQUENCIES):
-        _search_block(samples, seconds, t0, roots, nuisance, grid, begin, residual, best, best_q, best_triangle)
+        block = _block(seconds, t0, roots, nuisance, grid, begin)
+        _search_block(samples, roots, nuisance, block, begin, residual, apart, best, best_q, best_triangle)
     best[0, (best[0] < 0.0) & (lost <= MASKED * n)] = 0.0  # nothing varies: no trial is better than another
     best[2:5, best[1] < 0.0] = 0.0
     best[1, best[1] < 0.0] = 0.0
@@ -344,16 +353,26 @@ def _block(seconds: Floats, t0: float, roots: Floats, nuisance: Floats, grid: Gr
     return _Block(rows, triangles, good, overlaps, offsets, margin, margin + end - begin)
 
 
+@dataclass(frozen=True, slots=True)
+class _Apart:
+    """Which pixels get equations of their own; bad frames, nuisance sums and square sums of all pixels."""
+
+    own: npt.NDArray[np.bool_]
+    bad: Bits
+    slow: Floats
+    squares: Floats
+
+
 def _search_block(
-    samples: Any, seconds: Floats, t0: float, roots: Floats, nuisance: Floats, grid: Grid, begin: int, residual: Floats,
+    samples: Any, roots: Floats, nuisance: Floats, block: _Block, begin: int, residual: Floats, apart: _Apart,
     best: Floats, best_q: Floats, best_triangle: Floats,
 ) -> None:  # fmt: skip
-    block = _block(seconds, t0, roots, nuisance, grid, begin)
-    h2, n = 2 * grid.harmonics, len(seconds)
+    h2, n = len(best_q), len(roots)
     freedom = float(n - len(nuisance) - h2)
     products = np.empty((len(block.rows), PIXELS))
     gains = np.empty((len(block.rows) // h2, PIXELS))
     padded = np.zeros((block.rows.shape[1], PIXELS))
+    columns = turned(block.rows, roots, h2 // 2) if apart.own.any() else None
     for p in range(0, samples.shape[1], PIXELS):
         width = min(PIXELS, samples.shape[1] - p)
         padded[:n, :width] = samples[:, p : p + width]
@@ -363,6 +382,12 @@ def _search_block(
         _kept(products[:, :width], gains[:, :width], block.start, block.stop, begin, h2, residual[here], freedom,
               block.offsets, block.usable, block.overlaps, block.triangles, best[:, here], best_q[:, here],
               best_triangle[:, :, here])  # fmt: skip
+        for e in np.nonzero(apart.own[here])[0] + p:
+            search_own(
+                apart.bad[:, e], n, nuisance, columns, apart.slow[:, e], apart.squares[e], products[:, e - p],
+                block.start, block.stop, begin, block.offsets, block.usable, block.overlaps, block.triangles,
+                best[:, e], best_q[:, e], best_triangle[:, :, e],
+            )  # fmt: skip
 
 
 def powers(

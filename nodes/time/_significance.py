@@ -84,7 +84,7 @@ def correlation_log10(r: Any, freedom: Any) -> Floats:
 # -- many frequencies, many pixels ------------------------------------------------------------------
 
 
-def alarm_log10(evidence: Any, power: Any, frames: float, width: float) -> Floats:
+def alarm_log10(evidence: Any, power: Any, frames: Any, width: float) -> Floats:
     """Return -log10 of an upper bound of the probability that the greatest power over a range is as great by chance.
 
     Parameters
@@ -102,7 +102,7 @@ def alarm_log10(evidence: Any, power: Any, frames: float, width: float) -> Float
     """
     z = np.clip(np.asarray(power, np.float64), 0.0, 1.0)
     p_ln = -np.asarray(evidence, np.float64) * LN10
-    gamma = 0.5 * math.log(2.0 / (frames - 1)) + special.gammaln((frames - 1) / 2) - special.gammaln((frames - 2) / 2)
+    gamma = 0.5 * np.log(2.0 / (frames - 1)) + special.gammaln((frames - 1) / 2) - special.gammaln((frames - 2) / 2)
     with np.errstate(divide="ignore"):
         tau_ln = gamma + np.log(width) + 0.5 * (frames - 4) * np.log1p(-z) + 0.5 * np.log((frames - 1) * z / 2)
     return _either(p_ln, tau_ln)

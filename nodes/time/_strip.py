@@ -93,9 +93,9 @@ def held_bytes(plan: Mapping[str, Any], columns: int, sides: int) -> int:
     return bytes_per_pixel(n, columns, sides, held)
 
 
-def cleaned(held: Tiles, clip: float, weights: Floats) -> tuple[Tiles, Tiles, npt.NDArray[np.int64], Any]:
-    """Return samples ``(N, pixels)`` above their pixels' medians, zero where bad; the medians; how many are bad and
-    how many of them missing."""
+def cleaned(held: Tiles, clip: float, weights: Floats) -> tuple[Tiles, Sums, npt.NDArray[np.int64]]:
+    """Return samples ``(N, pixels)`` above their pixels' medians, zero where bad; the sums, which hold the medians, bad
+    and missing frames; and how many are bad."""
     none = np.zeros((0, len(held)))
     sums = Sums.of(held, len(held), 0, 0, clip)
     for begin in range(0, len(held), CHUNK):
@@ -103,4 +103,4 @@ def cleaned(held: Tiles, clip: float, weights: Floats) -> tuple[Tiles, Tiles, np
         sums.add(held[here], weights[here], none[:, here], none[:, here].astype(np.float32))
     lost = np.bitwise_count(sums.bad).sum(axis=0, dtype=np.int64)
     bits = np.unpackbits(sums.bad, axis=0, count=len(held), bitorder="little")
-    return np.where(bits == 0, held - sums.pedestal, np.float32(0.0)), sums.pedestal, lost, sums.missing
+    return np.where(bits == 0, held - sums.pedestal, np.float32(0.0)), sums, lost

@@ -103,7 +103,7 @@ def _searched(held: Tiles, tried: Floats, seconds: Floats, columns: Floats, name
     lost = (~there).sum(axis=0)
     samples = np.where(there, held - middle, np.float32(0.0)).astype(np.float32)
     figures, _ = search(samples, lost, lost.astype(np.int32), middle, seconds, float(seconds[0]),
-                        np.ones(len(seconds)), basis, grid)  # fmt: skip
+                        np.ones(len(seconds)), basis, grid, np.packbits(~there, axis=0, bitorder="little"))  # fmt: skip
     return np.asarray(np.nan_to_num(figures[EVIDENCE], nan=0.0), np.float64)
 
 

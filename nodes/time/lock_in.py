@@ -22,7 +22,7 @@ from ._strip import Pulling, cleaned, held_bytes, parts_of, summed
 Floats = npt.NDArray[np.float64]
 
 
-class LockIn(Process, id="time.lock_in", version=2):
+class LockIn(Process, id="time.lock_in", version=3):
     """Fit what varies to every pixel of a series, as a plan says.
 
     The part of LerarLink and LerarSearch that makes pixels; everything about the arithmetic is told there. The
@@ -85,9 +85,9 @@ def _joint(frames: Drawn, plan: Mapping[str, Any], part: Box, comb: int) -> npt.
 
 def _grid(frames: Drawn, plan: Mapping[str, Any], part: Box, comb: int) -> npt.NDArray[np.float32]:
     held = Pulling(frames, plan, part).all()
-    samples, pedestal, lost, missing = cleaned(held, plan["clip"], plan["weights"])
-    figures, waves = search(samples, lost, missing, pedestal, plan["seconds"], plan["t0"], np.sqrt(plan["weights"]),
-                            plan["nuisance"], Grid(**plan["grid"]))  # fmt: skip
+    samples, sums, lost = cleaned(held, plan["clip"], plan["weights"])
+    figures, waves = search(samples, lost, sums.missing, sums.pedestal, plan["seconds"], plan["t0"],
+                            np.sqrt(plan["weights"]), plan["nuisance"], Grid(**plan["grid"]), sums.bad)  # fmt: skip
     return _told(figures, waves, plan, comb)
 
 
@@ -113,7 +113,10 @@ def _significance(figures: Floats, plan: Mapping[str, Any], comb: int) -> Floats
     if plan["method"] == "box" or plan["most"] <= 1.0:
         return evidence
     if not plan["local"] and plan["harmonics"] == 1:
-        free = float(len(plan["frames"]) - plan["terms"] + 1)
+        # Pixels with equations of their own are fitted to the frames that are left.
+        own = (figures[c.USED] < 1.0 - c.OWN) & np.isfinite(evidence)
+        share = np.where(own, figures[c.USED], 1.0)
+        free = len(plan["frames"]) * share - plan["terms"] + 1.0
         bound = alarm_log10(evidence, figures[c.POWER], free, plan["width"])
         return np.maximum(bound, trials_log10(evidence, plan["most"], plan["most"]))
     return trials_log10(evidence, plan["worth"][str(comb)], plan["most"])

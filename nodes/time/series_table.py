@@ -53,7 +53,7 @@ class Comparing(Process):
             parse_trv(self.trv)
 
 
-class SeriesTable(Comparing, id="time.series_table"):
+class SeriesTable(Comparing, id="time.series_table", version=2):
     """Put together the table of FrameSeriesMeasures, where it is described, from what was measured in each frame."""
 
     inputs = (

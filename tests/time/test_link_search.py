@@ -15,6 +15,8 @@ from lerarlink.nodes.time import _search as s
 from lerarlink.nodes.time._calibrate import grid_trials
 from lerarlink.nodes.time._design import frame_weights, nuisance_basis, nuisance_columns
 from lerarlink.nodes.time._significance import alarm_log10, trials_log10
+from lerarlink.nodes.time._strip import cleaned
+from lerarlink.nodes.time.lock_in import _significance
 
 PERIOD = 14.8
 
@@ -104,6 +106,110 @@ def test_the_noise_of_a_trial_is_that_of_trials_nearby() -> None:
         f = gain / 2 / (left / free)
         assert figures[c.STATISTIC, p] == pytest.approx(f, rel=1e-9)
         assert figures[c.EVIDENCE, p] == pytest.approx(-math.log10(stats.f.sf(f, 2, free)), rel=1e-8)
+
+
+def spoiled(t: np.ndarray, w: np.ndarray, pixels: int, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return pixels of a cosine of 6 in noise of weight *w*, and which samples are bad: so many about its maximum."""
+    rng = np.random.default_rng(seed)
+    y = 500 + rng.normal(0, 5, (len(t), pixels)) / np.sqrt(w)[:, None]
+    y += 6 * np.cos(2 * np.pi * t / PERIOD - 1.0)[:, None]
+    phase = np.abs((t / PERIOD - 1.0 / (2 * np.pi) + 0.5) % 1.0 - 0.5)
+    bad = np.zeros(y.shape, bool)
+    for p in range(pixels):
+        high = rng.permutation(np.nonzero(phase < 0.2)[0])
+        bad[high[: round(share * len(t))], p] = True
+    return y, bad
+
+
+@pytest.mark.parametrize("local", [False, True])
+@pytest.mark.parametrize("harmonics", [1, 2])
+def test_many_bad_samples_are_left_out_of_the_search_exactly(local: bool, harmonics: int) -> None:
+    """Of a tenth at one phase, hit by outliers, nothing is left: power and side noise are those of the frames that are
+    good, by astropy's periodogram and by LAPACK."""
+    t = scene_times(15, 300)
+    sigma = np.exp(np.random.default_rng(16).normal(0, 0.1, 300))
+    w = frame_weights(sigma, 300)
+    y, bad = spoiled(t, w, 3, 0.1, 17)
+    hit = np.where(bad, y + 4000.0, y).astype(np.float32)
+    samples, sums, lost = cleaned(hit, 6.0, w)
+    assert (lost == bad.sum(axis=0)).all()
+    grid = grid_of(t, 11.0, 20.0, local=local, harmonics=harmonics)
+    figures, _ = s.search(samples, lost, sums.missing, sums.pedestal, t, 0.0, np.sqrt(w), basis(t, w, 0), grid,
+                          sums.bad)  # fmt: skip
+    hertz = grid.frequencies()
+    for p in range(3):
+        keep = ~bad[:, p]
+        exact = hit[keep, p].astype(np.float64)
+        told = LombScargle(t[keep], exact, 1 / np.sqrt(w[keep]), nterms=harmonics)
+        power = told.power(hertz, method="slow" if harmonics == 1 else "chi2", assume_regular_frequency=True)
+        # Of the trials about the frequency, which is refined by a parabola, the one that was kept.
+        near = np.abs(hertz - figures[c.FREQUENCY, p]) < 1.6 * grid.step
+        best = int(np.argmin(np.where(near, np.abs(power - figures[c.POWER, p]), np.inf)))
+        assert figures[c.POWER, p] == pytest.approx(power[best], rel=1e-9)
+        if not local:
+            assert best == power.argmax()
+            assert figures[c.EVIDENCE, p] == pytest.approx(
+                -math.log10(stats.beta.sf(power[best], harmonics, (keep.sum() - 1 - 2 * harmonics) / 2)), rel=1e-8
+            )
+        else:
+            f, evidence = by_lapack(t[keep], exact, w[keep], hertz[best], harmonics, float(np.ptp(t)))
+            assert figures[c.STATISTIC, p] == pytest.approx(f, rel=1e-7)
+            assert figures[c.EVIDENCE, p] == pytest.approx(evidence, rel=1e-7)
+        assert figures[c.REPAIR, p] == 1.0
+        assert 1 / figures[c.FREQUENCY, p] == pytest.approx(PERIOD, abs=3 * PERIOD**2 * figures[c.FREQUENCY_ERROR, p])
+
+
+def by_lapack(
+    t: np.ndarray, y: np.ndarray, w: np.ndarray, f: float, harmonics: int, span: float
+) -> tuple[float, float]:
+    """Return the ratio of a trial's power to that of 16 neighbours, each judged on its own, and its evidence."""
+    r, one = np.sqrt(w), np.sqrt(w / w.sum())[:, None]
+
+    def columns(g: float) -> np.ndarray:
+        x = np.array([[np.cos(2 * np.pi * h * g * t), np.sin(2 * np.pi * h * g * t)] for h in range(1, harmonics + 1)])
+        x = x.reshape(2 * harmonics, -1).T * r[:, None]
+        return np.linalg.qr(x - one @ (one.T @ x))[0]
+
+    z = y * r - (one @ (one.T @ (y * r)[:, None]))[:, 0]
+    fit = columns(f)
+    sides = [columns(f + sign * k / span) for k in range(2, 10) for sign in (-1, 1)]
+    free = sum(2 * harmonics - ((fit.T @ side) ** 2).sum() for side in sides)
+    gain = ((fit.T @ z) ** 2).sum()
+    left = sum((((side.T @ z) - side.T @ fit @ (fit.T @ z)) ** 2).sum() for side in sides)
+    return gain / (2 * harmonics) / (left / free), -math.log10(stats.beta.sf(gain / (gain + left), harmonics, free / 2))
+
+
+def test_a_bound_over_a_range_is_of_the_frames_that_are_left() -> None:
+    """Of a pixel with a quarter of its frames bad, the same as of one that never had these."""
+    plan = {"method": "grid", "most": 1e9, "local": False, "harmonics": 1, "terms": 3, "width": 120.0}
+    figures = np.full((c.FIGURES, 2), np.nan)
+    figures[c.EVIDENCE], figures[c.POWER], figures[c.USED] = 7.0, 0.06, (1.0, 0.75)
+    told = _significance(figures, {**plan, "frames": range(400)}, 0)
+    assert told[1] == _significance(figures[:, :1], {**plan, "frames": range(300)}, 0)[0] < told[0]
+
+
+def test_outliers_at_one_phase_do_not_shrink_what_is_found() -> None:
+    t = scene_times(18, 300)
+    w = np.ones(300)
+    y, bad = spoiled(t, w, 60, 0.1, 19)
+    hit = np.where(bad, y + 4000.0, y).astype(np.float32)
+    grid = grid_of(t, 11.0, 20.0, local=True)
+    samples, sums, lost = cleaned(hit, 6.0, w)
+    given = sums.missing, sums.pedestal, t, 0.0, np.sqrt(w), basis(t, w, 1), grid
+    figures, _ = s.search(samples, lost, *given, sums.bad)
+    pulls = (figures[c.RAW] * figures[c.REPAIR] - 6.0) / figures[c.RAW_ERROR]
+    assert abs(pulls.mean()) < 0.5
+    assert pulls.std() == pytest.approx(1.0, abs=0.3)
+    off = (figures[c.FREQUENCY] - 1 / PERIOD) / figures[c.FREQUENCY_ERROR]
+    assert abs(off.mean()) < 0.5 and off.std() == pytest.approx(1.0, abs=0.3)
+    # Put at the median, as few bad samples are, they would take more of it than their share of the frames.
+    few, _ = s.search(samples, 0 * lost, *given)
+    print(figures[c.RAW].mean(), few[c.RAW].mean() / 0.9, pulls.mean(), pulls.std())
+    assert few[c.RAW].mean() / 0.9 < 5.9 < figures[c.RAW].mean() < 6.15
+    # Neither its neighbours nor what is bad in them changes a pixel.
+    alone, _ = s.search(samples[:, 7:8].copy(), lost[7:8], sums.missing[7:8], sums.pedestal[7:8], *given[2:],
+                        sums.bad[:, 7:8])  # fmt: skip
+    assert alone.tobytes() == figures[:, 7:8].tobytes()
 
 
 def alarms(series: int, local: bool) -> tuple[float, np.ndarray]:
