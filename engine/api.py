@@ -1,5 +1,6 @@
 """The engine's front door: all that a node pack may import."""
 
+from .areas import region_mask
 from .drawing import Drawn
 from .errors import ParameterError, SourceError, unresolved
 from .folders import scratch, without_folders
@@ -27,7 +28,7 @@ from .tabular import (
     used_frames,
 )
 from .trv import parse as parse_trv
-from .trv_vector import Trv
+from .trv_vector import Quantity, Trv
 from .value_text import value_of_text, value_text
 from .wcs import Affine, carry, mirrored_columns, mirrored_rows, scaling, shifting, transposing
 
@@ -50,6 +51,7 @@ __all__ = [
     "Port",
     "Process",
     "Provenance",
+    "Quantity",
     "ReversedGrid",
     "SameGrid",
     "Scalar",
@@ -73,6 +75,7 @@ __all__ = [
     "mirrored_rows",
     "param",
     "parse_trv",
+    "region_mask",
     "sampled_rows",
     "scaling",
     "scratch",

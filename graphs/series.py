@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from ..engine.errors import ParameterError, UnresolvedLinkError, unresolved
@@ -59,6 +59,8 @@ class SeriesOptions:
         FWHM in pixels of the profile by which stars are measured; 0: that of the stars.
     detrend
         Degree of the polynomial over time.
+    regions
+        Name -> shapes, as process Region reads them, for [TRV:seed(name)].
     raw
         The lights as they are matched with darks and flats: they are prepared as preprocess does it. None: frames are
         taken as they are.
@@ -76,6 +78,7 @@ class SeriesOptions:
     single: bool = False
     width: float = 0.0
     detrend: int = 2
+    regions: Mapping[str, str] = field(default_factory=dict)
     raw: Matching | None = None
 
     @property
@@ -102,14 +105,8 @@ def build(paths: Sequence[str], options: SeriesOptions) -> Graph:
     """
     if not paths:
         raise ParameterError("lerar link: there are no frames")
-    trv = options.vector
-    if trv.seed is not None:
-        raise UnresolvedLinkError(
-            unresolved(
-                "lerar link", f"{options.trv} takes its period from the region '{trv.seed}', and there is none here",
-                cure="name a period or a range",
-            )
-        )  # fmt: skip
+    if options.vector.seed is not None:
+        raise UnresolvedLinkError(_unseeded(options, "name a period or a range; a region's period is found first"))
     graph, read, frames = _frames(paths, options)
     graph.doc = f"Lerar Link {options.trv}: {len(paths)} files"
     times = graph.add(
@@ -120,6 +117,51 @@ def build(paths: Sequence[str], options: SeriesOptions) -> Graph:
         graph.add("Sampling", name="sampling", times=times, trv=options.trv)
     common, measures = (read, read.output("frames")) if options.target else _compared(graph, frames, times, options)
     _linked(graph, common, times, measures, options)
+    return graph
+
+
+def _unseeded(options: SeriesOptions, cure: str) -> str:
+    seed = options.vector.seed
+    there = f"; there are regions {', '.join(map(repr, options.regions))}" if options.regions else ""
+    why = f"{options.trv} takes its period from the region '{seed}', and there is none here{there}"
+    return unresolved("lerar link", why, cure=cure)
+
+
+def seeded(paths: Sequence[str], options: SeriesOptions) -> Graph:
+    """Return the graph that finds the period of the region that the vector names. Opens no file.
+
+    The node ``seed`` gives it, ``seed-curve`` the light curve, ``seed-region`` the region; the others are called as
+    `build` calls them.
+
+    Raises
+    ------
+    UnresolvedLinkError
+        There is no region of this name.
+    """
+    trv = options.vector
+    assert trv.seed is not None
+    if trv.seed not in options.regions:
+        cure = f"give the option --region {trv.seed}=SHAPES (regions={{'{trv.seed}': ...}} in Python), or name a period"
+        raise UnresolvedLinkError(_unseeded(options, cure))
+    graph, read, frames = _frames(paths, options)
+    times = graph.add(
+        "TimeAxis", name="times", frames=read, on_disorder="sort", table=options.times, site=options.site,
+        target=options.pointing,
+    )  # fmt: skip
+    # Which stars vary is not known yet, so that none is left out of the ensemble.
+    plain = replace(options, trv="")
+    common, measures = (read, read.output("frames")) if options.target else _compared(graph, frames, times, plain)
+    plan = graph.add(
+        "LockInPlan", name="seed-plan", frames=common, times=times, measures=measures, purpose="curve",
+        trv=options.trv, regressors=options.regressors, detrend=options.detrend,
+        matched="off" if options.target else "auto",
+    )  # fmt: skip
+    one = graph.add("SeriesSample", name="seed-frame", frames=common, count=1)
+    where = graph.add("Region", name="seed-region", image=one, area=options.regions[trv.seed], min_pixels=1)
+    curve = graph.add("RegionLightCurve", name="seed-curve", frames=common, plan=plan.output("fit"), where=where)
+    graph.add("SeedPeriod", name="seed", series=curve, plan=plan.output("fit"), trv=options.trv, noise=options.noise,
+              detrend=options.detrend)  # fmt: skip
+    graph.outputs.append("seed")
     return graph
 
 

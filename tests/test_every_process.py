@@ -159,6 +159,7 @@ CASES: dict[str, Case] = {
     "time.region_light_curve": Case({"box": (20, 30, 25, 40)}, {"frames": "{many}", "plan": "fit"}),
     "time.sampling": Case({"trv": "[TRV:10min]"}),
     "time.series_table": Case({"gain": "ensemble"}, {"frames": "gray gray2 gray3", "photometry": "photometry"}),
+    "time.seed_period": Case({"noise": "white", "clip": 0.0}, {"series": "curve"}),
     "time.side_noise": Case(feeds={"frames": "{many}", "plan": "fit"}),
     "time.significance_mask": Case({"correction": "none", "level": 0.3}, {"image": "map:significance"}),
     "time.source_light_curve": Case(

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..engine.errors import ParameterError, SourceError
-from ..graphs.series import SeriesOptions, add_curves, build
+from ..graphs.series import SeriesOptions, add_curves, build, seeded
 from ..nodes.io._frame_file import FrameOptions
 from ..nodes.io._frame_files import FRAME_FILES, frames_in
 from .folders import is_image
@@ -201,7 +201,11 @@ def run_lerar(
     start = time.perf_counter()
     # Links that nothing could be found for: these lights go without a dark or a flat.
     warnings = [str(link) for link in options.raw.broken] if options.raw is not None else []
+    _check_seed(paths, options)
     options = _decided(paths, options, register, tell, how)
+    seed: dict[str, Any] = {}
+    if options.vector.seed is not None:
+        options, seed = _of_seed(paths, options, warnings, tell, how)
     box: dict[str, float] = {}
     if options.box and options.vector.is_search:
         options, box = _boxed(paths, options, tell, how)
@@ -221,6 +225,7 @@ def run_lerar(
     shown = _shown(detections)
     nodes = add_curves(graph, options, shown, float(plan["span_s"]))
     told = _figures(report.values, plan, options, len(paths)) | ({"box_search": box} if box else {})
+    told |= {"seed": seed} if seed else {}
     result = LerarResult(options.trv, out, graph, detections, expected, told, warnings, options.box)
     if out is not None:
         from .lerar_report import write_results
@@ -317,6 +322,39 @@ def _fitted(
         # Within one night a parabola is much like a transit.
         options = replace(options, detrend=min(options.detrend, 1))
     return options, sampled
+
+
+def _check_seed(paths: Sequence[str], options: SeriesOptions) -> None:
+    """Tell before anything is looked at that a region is not there, or that its text cannot be read."""
+    if options.vector.seed is not None:
+        seeded(paths, options)
+    elif options.regions:
+        raise ParameterError(
+            f"lerar link: regions are for [TRV:seed(name)], and {options.trv} names its period itself; leave out the "
+            f"region {', '.join(map(repr, options.regions))} or write [TRV:seed({next(iter(options.regions))})]"
+        )
+
+
+def _of_seed(
+    paths: Sequence[str], options: SeriesOptions, warnings: list[str], tell: Callable[[str], None], how: Any
+) -> tuple[SeriesOptions, dict[str, Any]]:
+    """Return the options with the best period of the region's light curve, and what was found of it."""
+    name = options.vector.seed
+    assert name is not None
+    found: dict[str, Any] = seeded(paths, options)["seed"].value("measures", **_quiet(how))
+    period, off, middle = found["period_s"], found["tolerance_s"], found["t0_s"]
+    trv = replace(options.vector, seed=None).with_center(float(f"{period:.12g}"), float(f"{off:.3g}"))
+    if middle is not None:
+        trv = replace(trv, t0=f"{middle:.6f}s")
+    span = f"{period:.9g} +- {off:.3g} s ({period / _DAY:.6g} d)"
+    tell(f"the light curve of '{name}' varies most with {span}, within which frequencies are tried")
+    warnings += found["warnings"]
+    warnings.append(
+        f"the period was found in the light curve of '{name}' ({options.regions[name]}): the significance of sources "
+        "there is too great, since their own noise helped to choose it"
+    )
+    told = {k: v for k, v in found.items() if k != "warnings"}
+    return replace(options, trv=str(trv)), {"region": name, "area": options.regions[name], **told}
 
 
 def _boxed(

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...engine.api import Box
-from ._polygons import Mask, Vertices, filled
+from ...engine.api import Box, region_mask
+from ._polygons import Mask, Vertices
 
 Region = Mapping[str, Any]
 """See `Region` (the process) for its keys."""
@@ -26,7 +26,7 @@ def polygons(region: Region) -> tuple[list[Vertices], list[Vertices]]:
 
 def mask(region: Region, box: Box) -> Mask:
     """Return which pixels of *box* belong to the region."""
-    return filled(*polygons(region), box)
+    return region_mask(region, box)
 
 
 def window(region: Region, halo: int) -> Box:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from ...engine.api import ParameterError
+from ._box import without_running_median
 
 Floats = npt.NDArray[np.float64]
 
@@ -15,6 +17,8 @@ Floats = npt.NDArray[np.float64]
 _DRIFT = 1.0 / 3.0
 _MOST = 3_000_000
 _SHOWN = 2000
+_WINDOW = 6.0
+_FEWEST = 20
 
 
 class Found(NamedTuple):
@@ -72,3 +76,45 @@ def best_box(seconds: Floats, values: Floats, duration: float, shortest: float, 
         float(1.0 / hertz[best]), float(power.transit_time[best]), duration, float(power.depth[best]),
         float(power.depth_err[best]), trials, hertz[peaks], snr[peaks],
     )  # fmt: skip
+
+
+def box_of_curve(
+    series: Mapping[str, Any], duration: float, shortest: float, longest: float | None, owner: str
+) -> tuple[float, Found]:
+    """Return the level of a light curve and its best box, a running median of six durations taken out first.
+
+    Parameters
+    ----------
+    longest
+        Of the periods, seconds; None: as long as three boxes may lie in the series.
+
+    Raises
+    ------
+    ParameterError
+        Too few frames, or periods that the duration or the series do not allow.
+    """
+    seconds, values = (np.array(series[k], np.float64) for k in ("time_s", "value"))
+    there = np.isfinite(values)
+    seconds, values = seconds[there], values[there]
+    if len(seconds) < _FEWEST:
+        raise ParameterError(f"{owner}: {_FEWEST} frames are wanted, got {len(seconds)}")
+    span = float(seconds[-1] - seconds[0])
+    longest = span / 2.0 if longest is None else longest
+    if not 4.0 * duration <= shortest or longest > span or not shortest < longest:
+        raise ParameterError(
+            f"{owner}: periods from four durations ({4.0 * duration:g} s) to the length of the series ({span:g} s) can "
+            f"be searched, got {shortest:g} to {longest:g} s"
+        )
+    level = float(np.median(values))
+    held = (values - level).astype(np.float32)[:, None]
+    flat = without_running_median(held, seconds, _WINDOW * duration)[:, 0].astype(np.float64)
+    return level, best_box(seconds, flat, duration, shortest, longest)
+
+
+def box_told(found: Found) -> dict[str, float]:
+    """Return a box as plain data."""
+    snr = found.depth / found.depth_err if found.depth_err > 0.0 else float("nan")
+    return {
+        "period_s": found.period, "t0_s": found.middle, "duration_s": found.duration, "depth": found.depth,
+        "depth_err": found.depth_err, "snr": snr, "trials": found.trials,
+    }  # fmt: skip

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from ...engine.api import Expand, Port
+from ...engine.api import Expand, Port, Quantity
 from ._parts import DOCS, PARTS
 from ._settings import Detecting, Marking
 
@@ -15,20 +16,44 @@ INPUTS = (
     Port("measures", "table", optional=True, doc="from FrameSeriesMeasures: a row a frame"),
 )
 MAPS = tuple(Port(part, doc=DOCS[part]) for part in PARTS)
+SEED = Port("seed", "series", optional=True, doc="light curve of the region whose period trv=[TRV:seed(name)] takes")
 MARKS = (
     Port("detected", doc="1 where the significance passes correction and level, all pixels counted; else 0"),
     Port("discoveries", "measures", doc="how many pixels are detected, and from which significance on"),
 )
 
 
-def planned_by(settings: Detecting, add: Expand, feeds: Mapping[str, Any], **more: Any) -> Mapping[str, Any]:
+def planned_by(
+    settings: Detecting, add: Expand, feeds: Mapping[str, Any], *, name: str = "plan", seed: Any = None, **more: Any
+) -> Mapping[str, Any]:
     """Add a LockInPlan with the parameters of *settings* and *more*; return its outputs."""
-    values = {name: getattr(settings, name) for name in Detecting.params} | more
+    values = {param: getattr(settings, param) for param in Detecting.params} | more
     outputs: Mapping[str, Any] = add(
-        "time.lock_in_plan", "plan", frames=feeds["frames"], times=feeds["times"], measures=feeds.get("measures"),
-        **values,
+        "time.lock_in_plan", name, frames=feeds["frames"], times=feeds["times"], measures=feeds.get("measures"),
+        seed=seed, **values,
     )  # fmt: skip
     return outputs
+
+
+def seeded_by(settings: Detecting, add: Expand, feeds: Mapping[str, Any]) -> Any:
+    """Add a SeedPeriod where `trv` takes its period from a region whose light curve is linked; return its Value's feed,
+    else None."""
+    if settings.vector().seed is None or feeds.get("seed") is None:
+        return None
+    slow = planned_by(settings, add, feeds, name="seed_plan", purpose="curve")
+    made = add(
+        "time.seed_period", "seed", series=feeds["seed"], plan=slow["fit"], trv=seed_text(settings),
+        noise=settings.noise, detrend=settings.detrend, clip=settings.clip,
+    )  # fmt: skip
+    return made["measures"]
+
+
+def seed_text(settings: Detecting) -> str:
+    """Return `trv` with shape and duration of the box as parameters may give them."""
+    trv = settings.vector()
+    if not settings.is_box():
+        return settings.trv
+    return str(replace(trv, shape="box", duration=trv.duration or Quantity.of(settings.box_seconds(), "s")))
 
 
 def maps_of(settings: Detecting, add: Expand, feeds: Mapping[str, Any], fit: Any, noise: Any) -> dict[str, Any]:

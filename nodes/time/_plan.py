@@ -34,7 +34,7 @@ MOST_TRIALS = 64
 """Trials that one design holds; more of them are searched on a grid."""
 FEWEST_FREEDOM = 10
 SHIFTED = 0.5
-Purpose = Literal["fit", "search", "fold"]
+Purpose = Literal["fit", "search", "fold", "curve"]
 BLOCK_BYTES = 1 << 26
 """All frames are held at once where a row of them, halo included, takes less than this."""
 
@@ -143,9 +143,12 @@ def _fwhm(settings: Detecting, columns: Mapping[str, Floats], good: Any, notes: 
 
 
 def planned(
-    settings: Detecting, frames: Sequence[Frame], times: Mapping[str, Any], table: Any, purpose: Purpose = "fit"
-) -> dict[str, Any]:
+    settings: Detecting, frames: Sequence[Frame], times: Mapping[str, Any], table: Any, purpose: Purpose = "fit",
+    seed: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """Return ``{"plan": ..., "report": ...}``, what LockIn goes by and what people are told.
+
+    *seed* is from SeedPeriod, where the vector takes its period from a region.
 
     Raises
     ------
@@ -153,18 +156,16 @@ def planned(
         LRR-1: too few frames; LRR-2: terms that cannot be told apart; LRR-3: too few side frequencies; TRV-2, TRV-3
         and what `chosen_run` raises.
     """
-    trv = settings.vector()
-    if trv.seed is not None:
-        why = f"{settings.trv} takes its period from the region '{trv.seed}'"
-        cure = "find it by LerarSearch of that region and write it here"
-        raise ParameterError(unresolved("parameter 'trv'", why, cure=cure))
     run = chosen_run(settings, frames, times, table)
+    trv = _vector(settings, run, purpose, seed)
     method, tried = _method(settings, trv, run, purpose)
     harmonics = settings.most_harmonics()
     names, columns = nuisance_columns(run.seconds, settings.detrend, run.regressors)
     fitted = {"box": 1, "fold": 0}.get(method, 2 if settings.chooses_harmonics() else 2 * harmonics)
     _check_frames(len(run.frames), len(names) + fitted)
-    if method in ("box", "fold") and trv.period > run.span / sampling.FEWEST_PERIODS:
+    if purpose == "curve":
+        pass  # what the period means is judged where it is known
+    elif method in ("box", "fold") and trv.period > run.span / sampling.FEWEST_PERIODS:
         run.notes.append(f"the run of {run.span:.6g} s does not cover {trv.period:.6g} s one and a half times")
     else:
         run.notes.extend(sampling.judge(trv, times, settings.force))
@@ -187,10 +188,36 @@ def planned(
     return {"plan": common, "report": _report(run, tried, common, aliases)}
 
 
+_CYCLES = 5.0
+
+
+def _vector(settings: Detecting, run: Run, purpose: Purpose, seed: Mapping[str, Any] | None) -> Trv:
+    """Return what `trv` says, with the period of the seed where it names one."""
+    trv = settings.vector()
+    if purpose == "curve":
+        # Only frames, weights and slow terms are asked for; a period that the run covers serves.
+        period = max(run.span, 1e-3) / _CYCLES
+        return trv.with_center(period, 1e-6 * period)
+    if trv.seed is None:
+        return trv
+    if seed is None:
+        why = f"{settings.trv} takes its period from the region '{trv.seed}', and its light curve is not linked"
+        cure = "link it to the input 'seed' of LerarLink or LerarFold, or name the period; on the command line give " \
+               f"--region {trv.seed}=SHAPES"  # fmt: skip
+        raise ParameterError(unresolved("parameter 'trv'", why, cure=cure))
+    run.notes.extend(seed["warnings"])
+    run.notes.append(
+        f"the period of {seed['period_s']:.9g} +- {seed['tolerance_s']:.3g} s comes from the light curve of "
+        f"'{trv.seed}': the significance of its own pixels is too great, since their noise helped to choose it"
+    )
+    found = trv.with_center(seed["period_s"], seed["tolerance_s"])
+    return found if seed["t0_s"] is None else dataclasses.replace(found, t0=f"{seed['t0_s']:.6f}s")
+
+
 def _method(settings: Detecting, trv: Trv, run: Run, purpose: Purpose) -> tuple[str, Floats]:
     """Return how the frequencies are tried, and which."""
-    if purpose == "fold" or settings.is_box():
-        return "fold" if purpose == "fold" else "box", np.array([1.0 / trv.period])
+    if purpose in ("fold", "curve") or settings.is_box():
+        return "fold" if purpose in ("fold", "curve") else "box", np.array([1.0 / trv.period])
     tried = sampling.trial_frequencies(trv, run.span, settings.oversample or None)
     return "grid" if purpose == "search" or len(tried) > MOST_TRIALS else "joint", tried
 
@@ -295,7 +322,7 @@ def _only_folded(
     settings: Detecting, trv: Trv, run: Run, nuisance: Any, basis: Floats, tried: Floats, common: Mapping[str, Any],
     aliases: list[dict[str, float]],
 ) -> dict[str, Any]:  # fmt: skip
-    return {"sidebands": 0, "narrow": False, "worth": {"0": 1.0}, "most": 1.0, "width": 0.0}
+    return {"period": trv.period, "sidebands": 0, "narrow": False, "worth": {"0": 1.0}, "most": 1.0, "width": 0.0}
 
 
 def _check_sides(count: int) -> None:

@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from ...engine.api import Known, ParameterError, Port, Process, param, parse_trv, series_value
-from ._box import without_running_median
-from ._box_search import best_box
-
-_WINDOW = 6.0
-_FEWEST = 20
+from ._box_search import box_of_curve, box_told
 
 
 class BoxPeriod(Process, id="time.box_period"):
@@ -46,29 +40,11 @@ class BoxPeriod(Process, id="time.box_period"):
             )
 
     def compute(self, known: Known) -> dict[str, Any]:
-        trv, series = parse_trv(self.trv), known.values["series"]
+        trv = parse_trv(self.trv)
         assert trv.duration is not None
-        seconds, values = (np.array(series[k], np.float64) for k in ("time_s", "value"))
-        there = np.isfinite(values)
-        seconds, values = seconds[there], values[there]
-        duration = trv.duration.seconds
         shortest, longest = trv.seconds
-        if len(seconds) < _FEWEST:
-            raise ParameterError(f"BoxPeriod: {_FEWEST} frames are wanted, got {len(seconds)}")
-        if not 4.0 * duration <= shortest or longest > seconds[-1] - seconds[0]:
-            raise ParameterError(
-                f"BoxPeriod: periods from four durations ({4.0 * duration:g} s) to the length of the series "
-                f"({seconds[-1] - seconds[0]:g} s) can be searched, got {shortest:g} to {longest:g} s"
-            )
-        level = float(np.median(values))
-        held = (values - level).astype(np.float32)[:, None]
-        flat = without_running_median(held, seconds, _WINDOW * duration)[:, 0].astype(np.float64)
-        found = best_box(seconds, flat, duration, shortest, longest)
-        snr = found.depth / found.depth_err if found.depth_err > 0.0 else float("nan")
-        told = {
-            "period_s": found.period, "t0_s": found.middle, "duration_s": duration, "depth": found.depth,
-            "depth_err": found.depth_err, "snr": snr, "trials": found.trials, "level": level,
-        }  # fmt: skip
+        level, found = box_of_curve(known.values["series"], trv.duration.seconds, shortest, longest, "BoxPeriod")
+        told = {**box_told(found), "level": level}
         spectrum = series_value(found.hertz, found.snr, axis="frequency_hz")
         return {"measures": told, "spectrum": spectrum}
 

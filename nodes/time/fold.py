@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ...engine.api import Box, Frame, Known, ParameterError, Port, Process, Tile, param
+from ...engine.api import Box, Frame, Known, Port, Process, Tile, param
 from ._folding import bins_of, fold_columns, folded
 from ._matched import halo
 from ._strip import Pulling, held_bytes, parts_of, summed
@@ -27,11 +27,7 @@ class Fold(Process, id="time.fold"):
     draws = True
 
     bins: int = param(default=20, low=8, high=100, doc="parts of the period")
-    period: float = param(default=3600.0, low=0.0, unit="s", doc="the period")
-
-    def check(self) -> None:
-        if not self.period > 0.0:
-            raise ParameterError(f"Fold: period must be more than 0 s, got {self.period:g}")
+    period: float = param(default=3600.0, low=0.0, unit="s", doc="the period; 0: that of the plan")
 
     def frame(self, known: Known) -> Frame:
         first: Frame = known.frames["frames"][0]
@@ -43,7 +39,7 @@ class Fold(Process, id="time.fold"):
     def pixels(self, known: Known, *tiles: Any) -> Tile:
         plan, box, bins = known.values["plan"], known.box, self.bins
         channels = known.frames["frames"][0].channels
-        at = bins_of(plan, bins, self.period)
+        at = bins_of(plan, bins, self.period or plan["period"])
         columns = fold_columns(plan, at, bins)
         none = np.zeros((0, len(at)), np.float32)
         out = np.empty((2, bins, channels, box.height, box.width), np.float32)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ...engine.api import Known, ParameterError, Port, Process, param, series_value
+from ...engine.api import Known, Port, Process, param, series_value
 from ._folding import bins_of, fold_columns, folded
 from ._lockin import CHUNK, Sums
 
@@ -26,18 +26,15 @@ class FoldCurve(Process, id="time.fold_curve"):
     maskable = False
 
     bins: int = param(default=20, low=8, high=100, doc="parts of the period")
-    period: float = param(default=3600.0, low=0.0, unit="s", doc="the period")
-
-    def check(self) -> None:
-        if not self.period > 0.0:
-            raise ParameterError(f"FoldCurve: period must be more than 0 s, got {self.period:g}")
+    period: float = param(default=3600.0, low=0.0, unit="s", doc="the period; 0: that of the plan")
 
     def compute(self, known: Known) -> dict[str, Any]:
         plan, series = known.values["plan"], known.values["series"]
         values = np.array(series["value"], np.float64)
         level = float(np.nanmedian(values))
         held = (values - level).astype(np.float32)[:, None]
-        at = bins_of(plan, self.bins, self.period)
+        period = self.period or plan["period"]
+        at = bins_of(plan, self.bins, period)
         columns = fold_columns(plan, at, self.bins)
         sums = Sums.of(held, len(held), len(columns), 0, plan["clip"])
         none = np.zeros((0, len(held)), np.float32)
@@ -46,5 +43,5 @@ class FoldCurve(Process, id="time.fold_curve"):
             sums.add(held[here], plan["weights"][here], columns[:, here], none[:, here])
         made, errors = folded(sums, plan, at, self.bins)
         phase = (np.arange(self.bins) + 0.5) / self.bins
-        return series_value(phase * self.period, made[:, 0] + level, errors[:, 0], unit=series["unit"],
-                            phase=phase.tolist(), period_s=self.period)  # fmt: skip
+        return series_value(phase * period, made[:, 0] + level, errors[:, 0], unit=series["unit"],
+                            phase=phase.tolist(), period_s=period)  # fmt: skip

@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...engine.api import Composite, Expand, ParameterError, Port, param
-from ._expanding import INPUTS, planned_by
+from ._expanding import INPUTS, SEED, planned_by, seeded_by
 from ._settings import Detecting
 
 
 class LerarFold(Composite, Detecting, id="time.lerar_fold"):
     """Average every pixel of a series by phase: one period in `bins` images, which played in turn show it move.
 
-    The period is the middle of what `trv` means, phase 0 its t0 (else the first frame). Each bin is the weighted
+    The period is the middle of what `trv` means, or that of the light curve linked to `seed` where it says
+    [TRV:seed(name)] (SeedPeriod); phase 0 its t0 (else the first frame). Each bin is the weighted
     mean of its samples, slow terms and regressors of the fit taken out; its error is the scatter within bins over
     the root of the weights. Outliers and missing samples are left out; bins without samples are NaN. Frames are
     convolved with a star where `matched` is auto and its width known. `series` is the folded mean of `box`, not
@@ -22,7 +23,7 @@ class LerarFold(Composite, Detecting, id="time.lerar_fold"):
     Made of LockInPlan, Fold, FoldOutput, RegionLightCurve and FoldCurve.
     """
 
-    inputs = INPUTS
+    inputs = (*INPUTS, SEED)
     outputs = (
         Port("image", doc="the bins, one after the other, as channels"),
         Port("error", doc="their standard errors"),
@@ -43,8 +44,9 @@ class LerarFold(Composite, Detecting, id="time.lerar_fold"):
             raise ParameterError(f"LerarFold: one period is wanted, {self.trv} is a range; LerarSearch finds one")
 
     def expand(self, add: Expand, feeds: Mapping[str, Any]) -> Mapping[str, Any]:
-        plan = planned_by(self, add, feeds, purpose="fold")
-        period = self.vector().period
+        plan = planned_by(self, add, feeds, purpose="fold", seed=seeded_by(self, add, feeds))
+        # That of a seed is known when its light curve is; the plan tells it then.
+        period = self.vector().period if self.vector().seed is None else 0.0
         made = add("time.fold", "fold", frames=feeds["frames"], plan=plan["fit"], bins=self.bins, period=period)
         parts = {
             part: add("time.fold_output", part, image=made["image"], part=part, bins=self.bins,

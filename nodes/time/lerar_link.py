@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...engine.api import Composite, Expand, Port
-from ._expanding import INPUTS, MAPS, MARKS, maps_of, marks_of, planned_by
+from ._expanding import INPUTS, MAPS, MARKS, SEED, maps_of, marks_of, planned_by, seeded_by
 from ._settings import Detecting, Marking
 
 
@@ -30,6 +30,10 @@ class LerarLink(Composite, Marking, Detecting, id="time.lerar_link"):
     they are put together by Fisher's method. `shape` = box fits a dip of known period, middle and duration instead,
     judged by the depths of the same box at 40 other phases.
 
+    With [TRV:seed(name)] the period is the best one of the light curve that is linked to `seed`, within three of its
+    errors (SeedPeriod). The significance of the pixels that this light curve comes from is then too great, since their
+    noise helped to choose the period; other pixels are judged as at any period named beforehand.
+
     Significance is -log10 p, never p. `detected` marks the pixels that are significant with all pixels counted, as
     `correction` and `level` say (SignificanceMask); the fit does not depend on these two.
 
@@ -40,15 +44,16 @@ class LerarLink(Composite, Marking, Detecting, id="time.lerar_link"):
     Errors: LRR-1 too few frames; LRR-2 terms that cannot be told apart; LRR-3 too few side frequencies; LRR-5 frames
     that are not registered; LRR-6 stretched frames; TRV-1 .. TRV-3 about the period.
 
-    Made of LockInPlan, SideNoise, LockIn, LockInOutput and SignificanceMask.
+    Made of LockInPlan, SideNoise, LockIn, LockInOutput and SignificanceMask; of SeedPeriod where
+    there is a seed.
     """
 
-    inputs = INPUTS
+    inputs = (*INPUTS, SEED)
     outputs = (*MAPS, *MARKS, Port("report", "measures", doc="what was planned, and warnings"))
     maskable = False
 
     def expand(self, add: Expand, feeds: Mapping[str, Any]) -> Mapping[str, Any]:
-        plan = planned_by(self, add, feeds)
+        plan = planned_by(self, add, feeds, seed=seeded_by(self, add, feeds))
         noise = None
         if self.noise == "local" and not self.sidebands and not self.is_box():
             noise = add("time.side_noise", "noise", frames=feeds["frames"], plan=plan["fit"])["noise"]

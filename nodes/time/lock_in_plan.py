@@ -9,7 +9,7 @@ from ._plan import Purpose, planned
 from ._settings import Detecting
 
 
-class LockInPlan(Detecting, id="time.lock_in_plan", version=2):
+class LockInPlan(Detecting, id="time.lock_in_plan", version=3):
     """Choose frames, weights, slow terms and trial frequencies, and check that they tell what is asked for.
 
     The part of LerarLink and LerarSearch that needs no pixel; everything about it is told there. `measures` holds
@@ -24,6 +24,7 @@ class LockInPlan(Detecting, id="time.lock_in_plan", version=2):
         Port("frames", many=True, doc="registered frames; of no pixel is made use"),
         Port("times", "times", doc="when they were exposed"),
         Port("measures", "table", optional=True, doc="from FrameSeriesMeasures: a row a frame"),
+        Port("seed", "measures", optional=True, doc="from SeedPeriod, for trv=[TRV:seed(name)]"),
     )
     outputs = (
         Port("fit", "measures", doc="for LockIn"),
@@ -32,12 +33,15 @@ class LockInPlan(Detecting, id="time.lock_in_plan", version=2):
     maskable = False
 
     purpose: Purpose = param(
-        default="fit", choices=("fit", "search", "fold"),
-        doc="search: every trial on a grid, even where one design would hold them; fold: times, weights and slow terms",
+        default="fit", choices=("fit", "search", "fold", "curve"),
+        doc="search: every trial on a grid, even where one design would hold them; fold: times, weights and slow "
+        "terms; curve: the same for a light curve, whatever the period",
     )  # fmt: skip
 
     def compute(self, known: Known) -> dict[str, Any]:
-        return planned(self, known.frames["frames"], known.values["times"], known.values.get("measures"), self.purpose)
+        values = known.values
+        return planned(self, known.frames["frames"], values["times"], values.get("measures"), self.purpose,
+                       values.get("seed"))  # fmt: skip
 
     def value(self, port: str, measured: Any) -> Any:
         return measured if measured is None else measured["report" if port == "measures" else "plan"]

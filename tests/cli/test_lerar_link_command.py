@@ -60,6 +60,32 @@ def test_maps_tables_pictures_report_and_graph_are_written(
     assert set(told["files"]) == {str(p) for p in out.iterdir()}
 
 
+def test_a_star_tells_the_period_of_another(run_lerar: Lerar, tmp_path: Path) -> None:
+    series = SimulatedSeries(
+        frames=200, height=52, width=60, constants=7, variables=((600.0, 0.2), (15.0, 1.0)), gaps=((60, 37.3),),
+        period=13.37, seed=5,
+    )  # fmt: skip
+    series.save(tmp_path)
+    bright, faint = series.variables
+    region = f"core=circle {bright.column:.1f},{bright.row:.1f},3"
+    frames = tmp_path / FRAMES
+    done = run_lerar("run", "--lerar-link", "[TRV:seed(core)]", "--region", region, frames, "--json", "--quiet",
+                     "--out", tmp_path / "out")  # fmt: skip
+    assert done.exit_code == 0, done.stderr
+    told = json.loads(done.stdout)
+    seed = told["seed"]
+    assert abs(seed["period_s"] - 13.37) < 3 * seed["period_err_s"]
+    assert seed["area"] == region.removeprefix("core=") and seed["region"] == "core"
+    assert told["trv"].startswith(f"[TRV:{seed['period_s']:.6g}"[:9])
+    for star in (bright, faint):
+        near = [d for d in told["detections"] if math.hypot(d["row"] - star.row, d["column"] - star.column) < 1.6]
+        assert len(near) == 1, star
+        assert near[0]["period_s"] == pytest.approx(13.37, abs=0.02)
+    assert len(told["detections"]) == 2
+    assert any("their own noise helped to choose it" in w for w in told["warnings"])
+    assert "their own noise helped" in (tmp_path / "out" / "report.html").read_text()
+
+
 def test_nothing_is_written_and_an_empty_list_told_where_nothing_varies(
     run_lerar: Lerar, night: tuple[SimulatedSeries, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -75,6 +101,11 @@ def test_nothing_is_written_and_an_empty_list_told_where_nothing_varies(
     [
         (["--lerar-link", "[TRV:14.8"], "TRV-1"),
         (["--lerar-link", "[TRV:seed(core)]"], "Lerar Link unresolved"),
+        (["--lerar-link", "[TRV:seed(core)]"], "--region core="),
+        (["--lerar-link", "[TRV:seed(core)]", "--region", "corr=circle 9,9,3"], "there are regions 'corr'"),
+        (["--lerar-link", "[TRV:seed(core)]", "--region", "core=circel 9,9,3"], "circel"),
+        (["--lerar-link", "[TRV:seed(core)]", "--region", "circle 9,9,3"], "NAME=SHAPES"),
+        (["--lerar-link", "[TRV:14.8s]", "--region", "core=circle 9,9,3"], "[TRV:seed(core)]"),
         (["--lerar-link", "[TRV:30s..90s;shape=box;dur=5s]"], "wants the light curve of one star"),
         (["--lerar-link", "[TRV:14.8s]", "--site", "1,2"], "LONGITUDE,LATITUDE,HEIGHT"),
         (["--lerar-link", "[TRV:14.8s]", "--target", "x"], "do not go together"),

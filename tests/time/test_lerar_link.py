@@ -337,7 +337,7 @@ def test_terms_of_the_frame_table_are_fitted_besides() -> None:
         ({"trv": "[TRV:1500s]"}, "TRV-2"),
         ({"trv": TRV, "exposure": 14.5}, "TRV-3"),
         ({"trv": TRV, "regressors": ("airmass",)}, "airmass not in the frame table"),
-        ({"trv": "[TRV:seed(core)]"}, "Lerar Link unresolved"),
+        ({"trv": "[TRV:seed(core)]"}, "Lerar Link unresolved: .* input 'seed' .* --region core="),
     ],
 )
 def test_what_cannot_be_told_is_refused_in_a_sentence(words: dict[str, Any], error: str) -> None:
@@ -346,6 +346,125 @@ def test_what_cannot_be_told_is_refused_in_a_sentence(words: dict[str, Any], err
         words = {**words, "columns": {"pc1": (3 * t + 1).tolist()}}
     with pytest.raises(EngineError, match=error):
         planes(linked("LerarLink", (t, sigma, frames), fwhm=FWHM, **words), "significance")
+
+
+# -- a period that a region tells -------------------------------------------------------------------
+
+
+def of_region(made: Scene, process: str, core: tuple[int, int, int, int], **params: Any) -> Any:
+    """Return *process* with the light curve of the box *core* as its seed."""
+    node = linked("LockInPlan", made, trv=params["trv"], purpose="curve")
+    graph, feeds = node._graph, dict(node._graph.feeds(node.name))
+    curve = graph.add("RegionLightCurve", frames=feeds["frames"], plan=node.output("fit"), box=core)
+    return graph.add(process, seed=curve, **feeds, **params)
+
+
+@functools.cache
+def pair(period: float = 17.31) -> Scene:
+    """A bright star that varies by 40 times what a faint one does, the two with one period, and a third with none."""
+    rng = np.random.default_rng(31)
+    t, sigma = scene_times(31, 300), np.full(300, 10.0)
+    y = rng.normal(0, 10, (300, 30, 30)) + 500
+    w = 2 * np.pi * (t - t[0]) / period
+    y += (400 + 160 * np.cos(w - 1.0))[:, None, None] * star(8, 9, (30, 30))
+    y += (4 * np.cos(w + 2.0))[:, None, None] * star(21, 20, (30, 30))
+    return t, sigma, y.astype(np.float32)
+
+
+@pytest.mark.parametrize("noise", ["local", "white"])
+def test_a_bright_star_tells_the_period_of_a_faint_one(noise: str) -> None:
+    node = of_region(pair(), "LerarLink", (5, 6, 12, 13), trv="[TRV:seed(core)]", fwhm=FWHM, noise=noise)
+    got = planes(node, "significance", "amplitude", "amplitude_err", "detected", "period")
+    report = node.output("report").value()
+    graph = node._graph
+    seed = graph.add("SeedPeriod", series=graph.feeds(node.name)["seed"], noise=noise).output("measures").value()
+    assert abs(seed["period_s"] - 17.31) < 3 * seed["period_err_s"]
+    assert seed["tolerance_s"] == pytest.approx(3 * seed["period_err_s"])
+    assert seed["log10_p"] < -20 and seed["trials"] > 500 and seed["warnings"] == []
+    assert report["trials"] == 1, "the period is known better than the series can tell"
+    assert 1 / report["first_hz"] == pytest.approx(17.31, abs=seed["tolerance_s"])
+    assert got["significance"][21, 20] > 6
+    assert got["detected"][21, 20] == 1.0 and got["detected"][8, 9] == 1.0
+    assert abs(got["amplitude"][21, 20] - 4.0) < 3 * got["amplitude_err"][21, 20]
+    assert got["detected"].mean() < 0.25
+    told = [w for w in report["warnings"] if "'core'" in w]
+    assert len(told) == 1 and "its own pixels is too great" in told[0]
+
+
+def test_the_tolerance_of_a_period_from_a_region_is_counted() -> None:
+    """A light curve that tells little: more trials than one, and a warning where it tells nothing."""
+    made = scene(120, dirt=0.0)
+    node = of_region(made, "LerarLink", (8, 10, 13, 15), trv="[TRV:seed(core)]", fwhm=FWHM, calibration=200)
+    report = node.output("report").value()
+    curve = node._graph.feeds(node.name)["seed"]
+    seed = node._graph.add("SeedPeriod", series=curve).output("measures").value()
+    wide = 2 * seed["tolerance_s"] / seed["period_s"] ** 2
+    step = 1 / (5 * np.ptp(made[0]))
+    print(wide / step, report["trials"])
+    assert wide > step
+    assert report["trials"] == 1 + math.floor(wide / step)
+    quiet = of_region(made, "LerarLink", (0, 16, 4, 21), trv="[TRV:seed(core)]", fwhm=FWHM, calibration=200)
+    assert any("no sure period" in w for w in quiet.output("report").value()["warnings"])
+
+
+def test_a_fold_takes_the_period_of_a_region_too() -> None:
+    node = of_region(pair(), "LerarFold", (5, 6, 12, 13), trv="[TRV:seed(core)]", bins=10, box=(18, 17, 25, 24))
+    series = node.output("series").value()
+    assert series["period_s"] == pytest.approx(17.31, abs=0.02)
+    cube = node.output("image").image[0].compute()
+    wave = cube[:, 8, 9] - cube[:, 8, 9].mean()
+    told = 160 * np.sinc(0.1) * np.cos(2 * np.pi * (np.arange(10) + 0.5) / 10 - 1.0)
+    assert wave == pytest.approx(told, abs=12.0)
+
+
+def test_a_region_tells_the_period_of_its_dips() -> None:
+    t = np.round(np.arange(400) * 30.0, 9)
+    rng = np.random.default_rng(32)
+    y = rng.normal(0, 3, (400, 8, 8)) + 900
+    dip = np.abs((t - 700.0 + 1150.0) % 2300.0 - 1150.0) < 90.0
+    y[dip, 2, 2] -= 60
+    y[dip, 6, 6] -= 8
+    made = t, np.full(400, 3.0), y.astype(np.float32)
+    trv = "[TRV:seed(core);shape=box;dur=180s]"
+    node = of_region(made, "LerarLink", (2, 2, 3, 3), trv=trv, matched="off", clip=0.0)
+    got = planes(node, "amplitude", "amplitude_err", "significance", "detected")
+    assert 1 / node.output("report").value()["first_hz"] == pytest.approx(2300.0, rel=0.005)
+    assert got["amplitude"][2, 2] == pytest.approx(60, rel=0.1)
+    assert abs(got["amplitude"][6, 6] - 8.0) < 3.5 * got["amplitude_err"][6, 6]
+    assert got["significance"][6, 6] > 4
+
+
+def test_the_light_curve_of_a_region_is_the_mean_of_the_pixels_whose_centres_it_holds(tmp_path: Path) -> None:
+    made = scene(40, dirt=0.0)
+    node = linked("LockInPlan", made, trv="[TRV:seed(core)]", purpose="curve")
+    graph, frames = node._graph, node._graph.feeds(node.name)["frames"]
+    where = graph.add("Region", image=frames[0], area="circle 12,10,3.3 except rect 12,10,1,1", min_pixels=1)
+    given = {"frames": frames, "plan": node.output("fit"), "where": where.output("region")}
+    curve = graph.add("RegionLightCurve", **given)
+    series = curve.value(store=Store(tmp_path / "a"))
+    rows, columns = np.mgrid[:24, :22]
+    inside = np.hypot(rows - 10, columns - 12) < 3.3
+    inside[10, 12] = False
+    assert series["pixels"] == inside.sum()
+    assert series["value"] == pytest.approx(made[2][:, inside].astype(float).mean(axis=1), rel=1e-6)
+    with pytest.raises(EngineError, match="leave one of them out"):
+        graph.add("RegionLightCurve", box=(1, 1, 4, 4), **given).value()
+    _SERIES["small"] = {"frames": np.zeros((1, 12, 22), np.float32), "pulled": 0}
+    elsewhere = graph.add("Region", image=graph.add(Exposure, held="small"), area="circle 6,6,3", min_pixels=1)
+    with pytest.raises(EngineError, match="lies on an image of 22x12, the frames are 22x24"):
+        graph.add("RegionLightCurve", **{**given, "where": elsewhere}).value()
+
+
+def test_a_light_curve_of_its_own_times_is_a_seed_without_regressors() -> None:
+    made = pair()
+    t = np.arange(0.0, 2000.0, 3.7)
+    _SERIES["own"] = {"series": series_value(t, 5 + np.cos(2 * np.pi * t / 17.31))}
+    node = linked("LockInPlan", made, trv="[TRV:seed(core)]", purpose="curve")
+    graph, feeds = node._graph, dict(node._graph.feeds(node.name))
+    own = graph.add(Seed, held="own")
+    link = graph.add("LerarLink", seed=own, trv="[TRV:seed(core)]", fwhm=FWHM, **feeds)
+    assert planes(link, "significance")["significance"][21, 20] > 6
+    assert any("other times" in w for w in link.output("report").value()["warnings"])
 
 
 # -- the other links --------------------------------------------------------------------------------

@@ -39,10 +39,29 @@ class _Numbers(click.ParamType[tuple[float, ...]]):
         return found
 
 
+class _Named(click.ParamType[tuple[str, str]]):
+    """A name and, after an equals sign, shapes."""
+
+    name = "region"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        if isinstance(value, tuple):
+            return value
+        name, _, shapes = str(value).partition("=")
+        if not name.strip() or not shapes.strip():
+            self.fail(f"wanted is NAME=SHAPES, such as core='circle 120,80,6', got {value!r}", param, ctx)
+        return name.strip(), shapes.strip()
+
+
 _OPTIONS = (
     click.option(
         "--lerar-link", "lerar_link", metavar="TRV",
         help='Find what varies in frames: "[TRV:14.8s]" with a period, "[TRV:0.4d..10d]" with any of a range.',
+    ),
+    click.option(
+        "--region", "regions", type=_Named(), multiple=True, metavar="NAME=SHAPES",
+        help="Lerar Link: a region such as core='circle 120,80,6', whose best period [TRV:seed(core)] takes; "
+        "repeatable.",
     ),
     click.option(
         "--register/--registered", "register", default=None,
@@ -105,7 +124,7 @@ def run_link(
     options = SeriesOptions(
         trv=asked["lerar_link"], noise=asked["noise"], regressors=asked["regressors"],
         times=os.path.abspath(asked["times"]) if asked["times"] else "", site=asked["site"], pointing=asked["pointing"],
-        width=asked["star_width"], raw=raw,
+        width=asked["star_width"], raw=raw, regions=dict(asked["regions"]),
     )  # fmt: skip
     options.vector  # noqa: B018 - what does not parse is told before frames are opened
 
