@@ -145,8 +145,8 @@ def seeded(paths: Sequence[str], options: SeriesOptions) -> Graph:
         raise UnresolvedLinkError(_unseeded(options, cure))
     graph, read, frames = _frames(paths, options)
     times = graph.add(
-        "TimeAxis", name="times", frames=read, on_disorder="sort", table=options.times, site=options.site,
-        target=options.pointing,
+        "TimeAxis", name="times", frames=read, trv=options.trv, on_disorder="sort", table=options.times,
+        site=options.site, target=options.pointing,
     )  # fmt: skip
     # Which stars vary is not known yet, so that none is left out of the ensemble.
     plain = replace(options, trv="")

@@ -18,6 +18,7 @@ from ..nodes.io._frame_files import FRAME_FILES, frames_in
 from .folders import is_image
 
 if TYPE_CHECKING:
+    from ..engine.trv_vector import Trv
     from ..graphs.document import Graph
     from ..graphs.preprocess.match import Matching
 
@@ -341,11 +342,15 @@ def _of_seed(
     """Return the options with the best period of the region's light curve, and what was found of it."""
     name = options.vector.seed
     assert name is not None
-    found: dict[str, Any] = seeded(paths, options)["seed"].value("measures", **_quiet(how))
-    period, off, middle = found["period_s"], found["tolerance_s"], found["t0_s"]
-    trv = replace(options.vector, seed=None).with_center(float(f"{period:.12g}"), float(f"{off:.3g}"))
-    if middle is not None:
-        trv = replace(trv, t0=f"{middle:.6f}s")
+    graph = seeded(paths, options)
+    found = graph["seed"].value("measures", **_quiet(how))
+    reference = graph["times"].value()["reference"]
+    # Whether times are corrected for the way of light is judged by a period; then it is found in such times.
+    graph.set("times", "trv", str(_with_period(options.vector, found)))
+    if graph["times"].value()["reference"] != reference:
+        found = graph["seed"].value("measures", **_quiet(how))
+    trv = _with_period(options.vector, found)
+    period, off = found["period_s"], found["tolerance_s"]
     span = f"{period:.9g} +- {off:.3g} s ({period / _DAY:.6g} d)"
     tell(f"the light curve of '{name}' varies most with {span}, within which frequencies are tried")
     warnings += found["warnings"]
@@ -355,6 +360,13 @@ def _of_seed(
     )
     told = {k: v for k, v in found.items() if k != "warnings"}
     return replace(options, trv=str(trv)), {"region": name, "area": options.regions[name], **told}
+
+
+def _with_period(trv: Trv, found: Mapping[str, Any]) -> Trv:
+    """Return a vector that names the period, and the middle of a box, that SeedPeriod found."""
+    period, off = float(f"{found['period_s']:.12g}"), float(f"{found['tolerance_s']:.3g}")
+    made = replace(trv, seed=None).with_center(period, off)
+    return made if found["t0_s"] is None else replace(made, t0=f"{found['t0_s']:.6f}s")
 
 
 def _boxed(

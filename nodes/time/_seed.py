@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -95,7 +96,7 @@ def best_period(curve: Curve, harmonics: int, local: bool, oversample: int) -> B
     """Return the best period of a light curve: that of the least p over all that sampling and length allow.
 
     Frequencies go from one and a half cycles in the series (more than the slow terms can follow) to half the median
-    cadence. A finer grid about the best trial and a parabola give the frequency.
+    cadence. A finer grid about the best trial and a parabola give the frequency, where its error is taken.
 
     Raises
     ------
@@ -115,14 +116,15 @@ def best_period(curve: Curve, harmonics: int, local: bool, oversample: int) -> B
     grid = Grid(first=lowest, step=step, count=count, stride=oversample if local else 0,
                 sides=2 * NARROW if local else 0, lowest=FEWEST_PERIODS / span, harmonics=harmonics)  # fmt: skip
     figures = _searched(curve, grid)
-    if not (figures[EVIDENCE] > 0.0 and math.isfinite(figures[FREQUENCY_ERROR])):
+    finer = Grid(first=float(figures[FREQUENCY]) - step, step=step / _FINER, count=2 * _FINER + 1, stride=0, sides=0,
+                 lowest=0.0, harmonics=harmonics)  # fmt: skip
+    hertz = float(_searched(curve, finer)[FREQUENCY])
+    # Beside the frequency itself, what is left of a strong variation would pass for noise nearby.
+    there = _searched(curve, replace(grid, first=hertz, count=1))
+    log10_p = float(trials_log10(max(there[EVIDENCE], figures[EVIDENCE]), float(count), float(count)))
+    error = float(there[FREQUENCY_ERROR])
+    if not (figures[EVIDENCE] > 0.0 and math.isfinite(error)):
         raise ParameterError("SeedPeriod: the light curve does not vary, or is too short to tell what is noise")
-    trial = float(figures[FREQUENCY])
-    log10_p = float(trials_log10(figures[EVIDENCE], float(count), float(count)))
-    finer = Grid(first=trial - step, step=step / _FINER, count=2 * _FINER + 1, stride=0, sides=0, lowest=0.0,
-                 harmonics=harmonics)  # fmt: skip
-    close = _searched(curve, finer)
-    hertz, error = float(close[FREQUENCY]), float(figures[FREQUENCY_ERROR])
     trials = grid.frequencies()
     power = powers(curve.values, curve.seconds, curve.roots, curve.nuisance, trials, harmonics)
     return Best(1.0 / hertz, error / hertz**2, log10_p, count, trials, power)

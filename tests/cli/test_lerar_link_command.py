@@ -6,13 +6,18 @@ import csv
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from astropy.io import fits
 
+from lerarlink.engine.api import seconds_of
 from lerarlink.graphs.document import Graph
+from lerarlink.graphs.series import SeriesOptions, build
+from lerarlink.tools.lerar import _of_seed, frame_files
 from lerarlink.tools.simulate.series import FRAMES, SimulatedSeries
 
 Lerar = Callable[..., Any]
@@ -84,6 +89,33 @@ def test_a_star_tells_the_period_of_another(run_lerar: Lerar, tmp_path: Path) ->
     assert len(told["detections"]) == 2
     assert any("their own noise helped to choose it" in w for w in told["warnings"])
     assert "their own noise helped" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_the_period_of_a_region_is_one_of_the_times_that_the_link_has(tmp_path: Path) -> None:
+    """In 100 minutes the way of light changes by more than a hundredth of 45 s, which is judged by a period that is not
+    known before."""
+    series = SimulatedSeries(
+        frames=300, height=32, width=32, cadence=20.0, constants=2, variables=((2000.0, 0.6),), gaps=(), period=45.0,
+        seed=3, haze=0.0, hits=0,
+    )  # fmt: skip
+    series.save(tmp_path)
+    star, paths = series.variables[0], frame_files([tmp_path / FRAMES])
+    options = SeriesOptions(
+        trv="[TRV:seed(core)]", single=True, site=(10.0, 50.0, 300.0), pointing=(240.0, -10.0),
+        regions={"core": f"circle {star.column},{star.row},2.5"},
+    )  # fmt: skip
+    said: list[str] = []
+    found, told = _of_seed(paths, options, said, said.append, {})
+    seconds = [
+        seconds_of(build(paths, replace(options, trv=trv))["times"].value())
+        for trv in (f"{found.trv[:-1]};bary=off]", f"{found.trv[:-1]};bary=on]", found.trv)
+    ]  # fmt: skip
+    assert np.ptp(seconds[1] - seconds[0]) > 0.45
+    assert (seconds[2] == seconds[1]).all()
+    stretched = 45.0 * (1.0 + np.polyfit(seconds[0], seconds[1] - seconds[0], 1)[0])
+    assert abs(stretched - 45.0) > 4.0 * told["period_err_s"]
+    assert abs(told["period_s"] - stretched) < 3.0 * told["period_err_s"]
+    assert found.vector.seconds[0] < stretched < found.vector.seconds[1]
 
 
 def test_nothing_is_written_and_an_empty_list_told_where_nothing_varies(
