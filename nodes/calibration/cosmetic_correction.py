@@ -62,6 +62,10 @@ class CosmeticCorrection(Composite, id="calibration.cosmetic_correction"):
         "is limited to a range, first and last pixel of the range",
     )
 
+    whole_image_statistics: bool = param(
+        default=False, doc="measure average deviations in every row of large images, too"
+    )
+
     def check(self) -> None:
         ReplaceDefects(defect_list=self.defect_list)
 
@@ -86,7 +90,9 @@ class CosmeticCorrection(Composite, id="calibration.cosmetic_correction"):
                 defect_list=self.defect_list, **how,
             )["image"]  # fmt: skip
         if by_eye:
-            deviation = add("calibration.average_deviation", "deviation", image=image)["measures"]
+            deviation = add(
+                "calibration.average_deviation", "deviation", image=image, whole_image=self.whole_image_statistics
+            )["measures"]
             image = add(
                 "calibration.replace_outliers", "outliers", image=image, deviation=deviation,
                 hot_auto_check=self.hot_auto_check, hot_auto_value=self.hot_auto_value,

@@ -103,6 +103,17 @@ def test_the_deviation_is_exact_and_leaves_out_both_ends(given: Any) -> None:
     assert told["deviation"][0] != pytest.approx(np.abs(image[image > 0] - np.median(image)).mean(), rel=0.01)
 
 
+def test_the_deviation_of_a_large_image_may_be_told_by_a_sixteenth_of_its_rows(given: Any) -> None:
+    image = np.random.default_rng(3).normal(1000.0, 20.0, (2100, 2048)).astype(np.float32)
+    g = Graph()
+    read = given(g, image, **ADU)
+    told = g.add("AverageDeviation", image=read, whole_image=False).value()
+    assert told["deviation"][0] == pytest.approx(average_deviation(image), rel=0.005)
+    assert told["median"][0] == pytest.approx(1000.0, abs=0.3)
+    assert 0.05 * image.size < told["count"][0] < 0.08 * image.size
+    assert g.add("AverageDeviation", image=read).value()["count"] == [image.size]
+
+
 def test_hot_pixels_go_and_stars_stay(given: Any) -> None:
     rng = np.random.default_rng(1)
     clean = sky(7)
