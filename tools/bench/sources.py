@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ from ...engine.api import Again, Box, Frame, Known, Port, Process, Summaries, Ti
 
 _HELD: dict[str, Any] = {}
 _SUMMARIES = Summaries(mad=True, moments=False)
+_LOCK = threading.Lock()
+# Samples of the endless sky, and how many of them one row begins after the other; both prime.
+_ROUND, _STEP = 524_287, 104_729
 
 
 def hold(name: str, planes: Any) -> str:
@@ -36,10 +40,10 @@ class Held(Process, id="bench.held"):
 
 
 class Endless(Process, id="bench.endless"):
-    """A sky of any size: rows of noise that come again every 61 rows, made once."""
+    """A sky of any size out of the same few samples: what it takes itself does not grow with the image."""
 
     inputs = ()
-    width: int = param(default=1000, low=1, doc="columns")
+    width: int = param(default=1000, low=1, high=_ROUND, doc="columns")
     height: int = param(default=1000, low=1, doc="rows")
     channels: int = param(default=3, low=1, doc="channels")
 
@@ -51,18 +55,23 @@ class Endless(Process, id="bench.endless"):
 
     def pixels(self, known: Known, *tiles: Any) -> Tile:
         b = known.box
-        rows = np.arange(b.y0, b.y1) % 61
-        noise = _noise(self.channels, self.width)
-        return np.ascontiguousarray(noise[:, rows, b.x0 : b.x1])
+        noise = _noise(self.channels)
+        tile = np.empty((self.channels, b.height, b.width), np.float32)
+        for y in range(b.y0, b.y1):
+            start = y * _STEP % _ROUND + b.x0
+            tile[:, y - b.y0] = noise[:, start : start + b.width]
+        return tile
 
 
-def _noise(channels: int, width: int) -> Any:
-    name = f"noise {channels} {width}"
-    if name not in _HELD:
-        rng = np.random.default_rng(5)
-        made = rng.standard_normal((channels, 61, width), dtype=np.float32)
-        _HELD[name] = np.clip(np.float32(0.05) + np.float32(0.002) * made, 0, 1)
-    return _HELD[name]
+def _noise(channels: int) -> Any:
+    """Return samples of each channel, twice one after the other, so that rows may begin anywhere."""
+    with _LOCK:
+        name = f"noise {channels}"
+        if name not in _HELD:
+            made = np.random.default_rng(5).standard_normal((channels, _ROUND), dtype=np.float32)
+            once = np.clip(np.float32(0.05) + np.float32(0.002) * made, 0, 1)
+            _HELD[name] = np.concatenate([once, once], axis=1)
+        return _HELD[name]
 
 
 class Median(Process, id="bench.median"):
