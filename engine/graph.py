@@ -170,7 +170,8 @@ class Graph(Wiring):
         name
             Unique in the graph; by default made from the process.
         mask
-            An image of the same size: result = mask * new + (1 - mask) * old, the mask in units of its bounds.
+            An image of the same size: result = mask * new + (1 - mask) * old, the mask in units of its bounds. Of a
+            process with an input `mask`: what goes there.
         region
             ``y0, x0, y1, x1``: outside it the first input is left as it is.
         feeds_and_params

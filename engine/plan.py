@@ -19,7 +19,7 @@ from .evaluation import Evaluation
 from .links.reading import Place
 from .links.references import Follower, Vertex
 from .links.resolving import Resolver
-from .ports import Port
+from .ports import MASK, Port, has_mask, with_blend_mask
 from .process import Process
 from .steps import ABSENT as ABSENT
 from .steps import Absent as Absent
@@ -29,7 +29,7 @@ from .steps import Plan as Plan
 from .steps import Step as Step
 from .steps import apply as apply
 from .steps import mapped_ports
-from .wiring import MASK, Feeds, Link, NodeSpec, Wiring
+from .wiring import Feeds, Link, NodeSpec, Wiring
 
 
 def lower(graph: Wiring, targets: Iterable[str] | None = None) -> Plan:
@@ -179,7 +179,7 @@ def check_feeds(graph: Wiring, name: str) -> None:
     ports = {p.name: p for p in process.inputs}
     if unknown := sorted(set(feeds) - {*ports, MASK}):
         raise GraphError(f"node '{name}' has no input '{unknown[0]}'; it has {', '.join(ports) or 'none'}")
-    for port in [*ports.values(), Port(MASK, optional=True)]:
+    for port in with_blend_mask(process.inputs):
         if port.name not in feeds:
             if not port.optional:
                 raise UnresolvedLinkError(
@@ -242,7 +242,7 @@ class _NodeLowering:
         if inputs is None:
             self._absent()
             return
-        mask = inputs.pop(MASK, None)
+        mask = None if has_mask(self.process.inputs) else inputs.pop(MASK, None)
         processes = self._processes(inputs)
         if _is_absent_source(processes[0]):
             self._absent()
@@ -293,7 +293,7 @@ class _NodeLowering:
     def _inputs(self, feeds: Feeds) -> dict[str, Any] | None:
         """Return the lowered feeds by port; None when a required one is absent."""
         found: dict[str, Any] = {}
-        for port in [*self.process.inputs, Port(MASK, optional=True)]:
+        for port in with_blend_mask(self.process.inputs):
             if port.name not in feeds:
                 continue
             lowered = self._lowered(feeds[port.name], port)

@@ -148,7 +148,8 @@ class Process:
         image (it has the image's black taken off where samples are counted in the image's range), ``image`` a
         difference of two.
     maskable
-        Whether the engine may blend the result with the first input by a mask or within a region.
+        Whether the engine may blend the result with the first input by a mask or within a region. A process with
+        an input `mask` of its own takes the mask itself.
     dear
         Whether making pixels takes so much longer than reading them that they are held in memory between passes.
     draws

@@ -16,10 +16,10 @@ from .links.joining import circle_error, joined, renamed_links
 from .links.parameter import ParameterLink, link_text
 from .links.references import Follower, Vertex, expressions
 from .params import checked
+from .ports import MASK as MASK
 from .process import Process
 from .region import Box
 
-MASK = "mask"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 
 

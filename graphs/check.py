@@ -11,7 +11,7 @@ from ..engine.frame import State
 from ..engine.graph import MASK, Feeds, Graph, Link, NodeSpec
 from ..engine.links.checking import orders, problems
 from ..engine.plan import offers
-from ..engine.ports import Port
+from ..engine.ports import Port, has_mask, with_blend_mask
 from ..engine.process import Process
 from ..engine.wiring import check_params, source_gone
 from . import walk
@@ -108,8 +108,9 @@ def _node_problems(
     yield from _parameters(graph, name, process, template)
     yield from _unlinked(graph, name, process, feeds)
     yield from _links(graph, name, process, feeds, processes)
-    if not _may_blend(process, feeds) and (MASK in feeds or spec.region is not None):
-        what = "mask" if MASK in feeds else "region"
+    blended = MASK in feeds and not has_mask(process.inputs)
+    if not _may_blend(process, feeds) and (blended or spec.region is not None):
+        what = "mask" if blended else "region"
         message = f"node '{name}': {process.__name__} takes no mask and no region, got a {what}"
         yield Problem(name, message, f"remove the {what}", "G08", what)
 
@@ -165,7 +166,7 @@ def _unlinked(graph: Graph, name: str, process: type[Process], feeds: Feeds) -> 
 def _links(
     graph: Graph, name: str, process: type[Process], feeds: Feeds, processes: walk.Processes
 ) -> Iterator[Problem]:
-    ports = {p.name: p for p in (*process.inputs, Port(MASK, optional=True))}
+    ports = {p.name: p for p in with_blend_mask(process.inputs)}
     for port_name, feed in feeds.items():
         port = ports.get(port_name)
         if port is None:

@@ -33,6 +33,8 @@ class Region(NamedTuple):
         Name of a node that gives stars, for the shape stars.
     psf_fallback
         See MeasureRegion.
+    mask
+        Name of a node whose image tells which samples count: the white ones. Empty: all of them.
     """
 
     area: str
@@ -40,6 +42,7 @@ class Region(NamedTuple):
     anchor: str = ""
     stars: str = ""
     psf_fallback: str = "none"
+    mask: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,7 @@ def learn(
     """
     chosen = _recipe(recipe)
     after = graph.copy()
-    node, links = _target(after, chosen, to)
+    node, links = _target(after, chosen, to, [n for one in (region, second) if one for n in (one.stars, one.mask) if n])
     added = [node] if node not in graph else []
     before = _before(after, node)
     names = []
@@ -126,8 +129,13 @@ def _filled(link: ParameterLink, names: list[str]) -> ParameterLink:
 # -- who learns -----------------------------------------------------------------------------------------------
 
 
-def _target(graph: Graph, recipe: Recipe, to: str) -> tuple[str, Mapping[str, ParameterLink]]:
-    """Return the node whose parameters follow, made where there is none, and its links."""
+def _target(
+    graph: Graph, recipe: Recipe, to: str, told_by: list[str]
+) -> tuple[str, Mapping[str, ParameterLink]]:
+    """Return the node whose parameters follow, made where there is none, and its links.
+
+    *told_by* are the nodes that tell stars and masks of what is measured: they come before it.
+    """
     process = graph.spec(to).process
     if process in recipe.sets:
         return to, recipe.sets[process]
@@ -136,14 +144,20 @@ def _target(graph: Graph, recipe: Recipe, to: str) -> tuple[str, Mapping[str, Pa
             f"recipe '{recipe.name}' sets parameters of {', '.join(find(p).__name__ for p in recipe.sets)}; "
             f"node '{to}' is a {find(process).__name__}"
         )
-    return _put_behind(graph, to, recipe), recipe.sets[recipe.inserts]
+    return _put_behind(graph, to, recipe, told_by), recipe.sets[recipe.inserts]
 
 
-def _put_behind(graph: Graph, to: str, recipe: Recipe) -> str:
+def _put_behind(graph: Graph, to: str, recipe: Recipe, told_by: list[str]) -> str:
+    stay = set(graph.order(told_by)) if told_by else set()
     name = _free(graph, f"{to}-{recipe.name}")
     source = Link(to, _image_port(graph, to))
     # What measures for something goes with it, so that corrections come one after the other; what only measures stays.
-    users = [(user, port) for link, user, port in graph.links() if link == source and not _only_measures(graph, user)]
+    # So do masks and stars by which it is measured: moved behind, they would be made of what they tell.
+    users = [
+        (user, port)
+        for link, user, port in graph.links()
+        if link == source and user not in stay and not _only_measures(graph, user)
+    ]
     made = graph.add(recipe.inserts, name=name, image=graph[to].output(source.port)).name
     port = _image_port(graph, made)
     for user, at in users:
@@ -200,6 +214,8 @@ def _feeds(graph: Graph, region: Region, image: Link) -> dict[str, Any]:
         feeds["anchor"] = Link(region.anchor, _image_port(graph, region.anchor))
     if region.stars:
         feeds["catalogue"] = Link(region.stars, "stars")
+    if region.mask:
+        feeds["mask"] = Link(region.mask, _image_port(graph, region.mask))
     return feeds
 
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from ...engine.api import Composite, Expand, Port, param
 from ._area_text import parse
+from ._masking import MASK, left, masked
 
 
 class MeasureRegion(Composite, id="measure.measure_region"):
@@ -33,16 +34,22 @@ class MeasureRegion(Composite, id="measure.measure_region"):
         wcs.scale, .rotation                   at the region's centre
         region.*            which region this is, on which pixels
 
+    Where `mask` is below the middle of its range (0.5 of 0 to 1) or missing, samples are left out of all figures, stars
+    and kernel, exactly as missing ones are. `n` tells how many count; ``region.coverage`` and ``region.size`` tell what
+    the mask leaves, which has to reach `min_coverage` and `min_pixels`.
+
     Formulas: Starck & Murtagh (1998, PASP 110, 193) for the noise, with 0.980 for the noise set's deviation; Moffat
     (1969, A&A 3, 455) for stars; 2.5 median - 1.5 mean for the mode (Bertin & Arnouts 1996, A&AS 117, 393).
 
-    Made of Region, RegionWindow, DetectStars, FitPsf, RegionPsf and RegionMeasures.
+    Made of Region, RegionWindow, DetectStars, FitPsf, RegionPsf and RegionMeasures; with a mask also of MaskedSamples
+    and MaskedRegion.
     """
 
     inputs = (
         Port("image", doc="the image that is measured; no mosaic"),
         Port("anchor", optional=True, doc="the image in whose pixels the region is given; default: image"),
         Port("catalogue", "stars", optional=True, doc="stars for the shape stars"),
+        MASK,
     )
     outputs = (
         Port("measures", "measures", doc="all of them, by name"),
@@ -72,12 +79,14 @@ class MeasureRegion(Composite, id="measure.measure_region"):
             "measure.region", "region", image=image, area=self.area, min_coverage=self.min_coverage,
             min_pixels=self.min_pixels, **{k: v for k, v in linked.items() if v is not None},
         )["region"]  # fmt: skip
-        window = add("measure.region_window", "window", image=image, where=region)["image"]
+        shown = masked(add, feeds)
+        window = add("measure.region_window", "window", image=shown["image"], where=region)["image"]
         stars = _stars(add, "", window, region)
         told = {"psf": stars["psf"], "stars": stars["stars"]}
         if self.psf_fallback == "frame":
-            wide = add("measure.region_window", "frame", image=image, where=region, psf=stars["psf"])["image"]
+            wide = add("measure.region_window", "frame", image=shown["image"], where=region, psf=stars["psf"])["image"]
             told["frame_psf"] = _stars(add, "frame_", wide, region, everywhere=True)["psf"]
+        region = left(add, shown, region, self.min_coverage)
         found = add("measure.region_measures", "measures", image=window, where=region, **told)
         return {"measures": found["measures"], "psf": found["psf"], "stars": stars["stars"], "region": region}
 

@@ -7,6 +7,9 @@ from typing import Any
 
 from ...engine.api import Composite, Expand, Port, param
 from ._area_text import parse
+from ._masking import MASK, left, masked
+
+_IMAGES = (("image", ""), ("reference", "reference_"))
 
 
 class RegionLine(Composite, id="measure.region_line"):
@@ -20,9 +23,10 @@ class RegionLine(Composite, id="measure.region_line"):
 
         line.scale, line.offset      with standard errors; NaN (LRN-4) where the images share no structure
 
-    Of regions of more than a million pixels every second, third ... row and column count.
+    Of regions of more than a million pixels every second, third ... row and column count. What `mask` leaves out does
+    not count in either image, see MeasureRegion.
 
-    Made of Region, RegionWindow, RegionMeasures and LineInRegion.
+    Made of Region, RegionWindow, RegionMeasures and LineInRegion; with a mask also of MaskedSamples and MaskedRegion.
     """
 
     inputs = (
@@ -30,6 +34,7 @@ class RegionLine(Composite, id="measure.region_line"):
         Port("reference", doc="the image it is to be like, of the same size, registered"),
         Port("anchor", optional=True, doc="the image in whose pixels the region is given; default: image"),
         Port("catalogue", "stars", optional=True, doc="stars for the shape stars"),
+        MASK,
     )
     outputs = (Port("measures", "measures", doc="scale and offset"),)
     maskable = False
@@ -50,10 +55,14 @@ class RegionLine(Composite, id="measure.region_line"):
             min_pixels=self.min_pixels, **{k: v for k, v in linked.items() if v is not None},
         )["region"]  # fmt: skip
         windows, told = {}, {}
-        for port, prefix in (("image", ""), ("reference", "reference_")):
-            windows[port] = add("measure.region_window", f"{prefix}window", image=feeds[port], where=region)["image"]
+        shown = {port: masked(add, feeds, port, prefix) for port, prefix in _IMAGES}
+        for port, prefix in _IMAGES:
+            cut = add("measure.region_window", f"{prefix}window", image=shown[port]["image"], where=region)
+            windows[port] = cut["image"]
+        counted = left(add, shown["image"], region, self.min_coverage)
+        for port, prefix in _IMAGES:
             told[f"{prefix}measures"] = add(
-                "measure.region_measures", f"{prefix}measures", image=windows[port], where=region
+                "measure.region_measures", f"{prefix}measures", image=windows[port], where=counted
             )["measures"]
         found = add("measure.line_in_region", "line", **windows, where=region, **told)
         return {"measures": found["measures"]}

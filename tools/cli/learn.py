@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     "--anchor", default="", metavar="NODE", help="In whose pixels the region is given (default: those of --of)."
 )
 @click.option("--stars", default="", metavar="NODE", help="Whose stars the shape 'stars RADIUS' lies around.")
+@click.option("--mask", default="", metavar="NODE", help="Whose image tells which samples count: the white ones.")
 @click.option("--second-region", default="", metavar="SHAPES", help="The other region of recipes that compare two.")
 @click.option("--reference", default="", metavar="NODE", help="The other image of recipes that compare two.")
 @click.option("--psf-fallback", type=click.Choice(["none", "frame"]), default="none", show_default=True,
@@ -109,7 +110,9 @@ def _place(graph: str, output: str | None, force: bool) -> str:
 def _learn(graph: Graph, given: dict[str, Any]) -> dict[str, Any]:
     from ...graphs.learning import Region, learn
 
-    region = Region(given["region"], given["image"], given["anchor"], given["stars"], given["psf_fallback"])
+    region = Region(
+        given["region"], given["image"], given["anchor"], given["stars"], given["psf_fallback"], given["mask"]
+    )
     second = region._replace(area=given["second_region"]) if given["second_region"] else None
     if given["reference"]:
         second = (second or region)._replace(image=given["reference"])
