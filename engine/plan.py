@@ -278,7 +278,8 @@ class _NodeLowering:
             return [self._followed(Place(self.spec.name, None, 1, images))]
         n = len(inputs[mapped[0]])
         of_frame = [(image,) for image in images] if first in mapped else [images] * n
-        return [self._followed(Place(self.spec.name, i, n, of_frame[i])) for i in range(n)]
+        of_series = inputs[first if first in mapped else mapped[0]]
+        return [self._followed(Place(self.spec.name, i, n, of_frame[i], of_series[i])) for i in range(n)]
 
     def _followed(self, place: Place) -> Process:
         values = {**self.spec.params, **self.resolver.values(place)}

@@ -10,12 +10,14 @@ from typing import Any
 from ..engine.errors import GraphError, LinkError
 from ..engine.identity import digest
 from ..engine.links.joining import joined
-from ..engine.links.parameter import ParameterLink, Taken
+from ..engine.links.parameter import ParameterLink, Taken, TakenFrame
 from ..engine.links.references import Meaning, Names, expressions
 from ..engine.links.resolving import Resolved
 from ..engine.links.tree import Reference
 from ..engine.run import resolved
 from .document import Graph, file_params
+from .parts import frozen
+from .schema import checked_value
 from .walk import each
 
 At = tuple[str, str]
@@ -24,6 +26,9 @@ At = tuple[str, str]
 
 def freeze(graph: Graph, only: Iterable[At] | None = None, **options: Any) -> tuple[Resolved, ...]:
     """Keep what live links give now as values: such a graph runs without measuring, with the same parameters.
+
+    A value that differs from frame to frame is kept with each frame: such a link holds for that series alone, whose
+    frames are told by their number and by the names of their files.
 
     Parameters
     ----------
@@ -43,7 +48,7 @@ def freeze(graph: Graph, only: Iterable[At] | None = None, **options: Any) -> tu
     Raises
     ------
     GraphError
-        There is no such link, or it gives another value in each frame of a series.
+        There is no such link, or a value is none that graphs can hold.
     LinkError
         A link cannot be followed.
     """
@@ -52,12 +57,13 @@ def freeze(graph: Graph, only: Iterable[At] | None = None, **options: Any) -> tu
         wanted -= _kept_broken(graph, wanted)
     found = [r for r in resolved(graph, {node for node, _ in wanted}, **options) if (r.node, r.param) in wanted]
     time = dt.datetime.now(dt.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    values = _one_each(found)
+    values = _by_link(found)
     told = {at: told_digest(graph, *at) for at in values}
-    for at, one in values.items():
-        taken = Taken(unit=one.unit, error=one.error, n=one.n, source=one.source, time=time, graph=told[at])
+    made = {at: replace(_taken(frames), time=time, graph=told[at]) for at, frames in values.items()}
+    for at, taken in made.items():
         link = replace(graph.parameter_links[at], mode="frozen", taken=taken)
-        graph.set(*at, one.value)
+        if not taken.frames:
+            graph.set(*at, values[at][0].value)
         graph.follow(*at, link)
     return tuple(found)
 
@@ -76,16 +82,30 @@ def _kept_broken(graph: Graph, wanted: Iterable[At]) -> set[At]:
     return kept
 
 
-def _one_each(found: Iterable[Resolved]) -> dict[At, Resolved]:
-    """Return what links gave by node and parameter; refuse what differs from frame to frame."""
-    values: dict[At, Resolved] = {}
-    for one in found:
-        first = values.setdefault((one.node, one.param), one)
-        if first.value != one.value:
-            raise GraphError(
-                f"node '{one.node}': parameter '{one.param}' has another value in each frame: it cannot be frozen"
-            )
+def _by_link(found: Iterable[Resolved]) -> dict[At, list[Resolved]]:
+    """Return what links gave by node and parameter, frames in their order."""
+    values: dict[At, list[Resolved]] = {}
+    for one in sorted(found, key=lambda r: (r.node, r.param, r.frame or 0)):
+        values.setdefault((one.node, one.param), []).append(one)
     return values
+
+
+def _taken(frames: list[Resolved]) -> Taken:
+    """Return how a value was taken: once, or at each frame where it differs."""
+    first = frames[0]
+    if all(r.value == first.value for r in frames):
+        return Taken(unit=first.unit, error=first.error, n=first.n, source=first.source)
+    where = f"node '{first.node}', parameter '{first.param}'"
+    return Taken(
+        unit=first.unit,
+        frames=tuple(
+            TakenFrame(
+                value=frozen(checked_value(r.value, f"{where}, frame {i}")),
+                frame=r.element, error=r.error, n=r.n, source=r.source,
+            )
+            for i, r in enumerate(frames, 1)
+        ),
+    )  # fmt: skip
 
 
 def thaw(graph: Graph, only: Iterable[At] | None = None) -> None:
@@ -159,7 +179,8 @@ class _Digests:
             spec = self.graph.spec(meaning.node)
             link = self.graph.links_of(meaning.node).get(meaning.item)
             live = link is not None and link.mode == "live"
-            return [spec.process, meaning.item, None if live else spec.params.get(meaning.item)]
+            kept = [one.value for one in link.frames] if link is not None and link.frames else None
+            return [spec.process, meaning.item, None if live else kept or spec.params.get(meaning.item)]
         if meaning.kind == "project":
             return [meaning.item, self.graph.variables[meaning.item]]
         return [meaning.kind, meaning.item, list(meaning.path), self.of(node, itself=False)]
@@ -170,6 +191,9 @@ class _Digests:
         links = {p: link for p, link in self.graph.links_of(node).items() if link.mode == "live"}
         params = {k: v for k, v in spec.params.items() if k not in files and k not in links}
         told = {p: self.link(node, link) for p, link in links.items()}
+        for param, link in self.graph.links_of(node).items():
+            if link.frames:
+                params[param] = [one.value for one in link.frames]
         return [spec.process, spec.version, params, list(spec.region or ()), told]
 
     def _feeds(self, node: str) -> dict[str, Any]:

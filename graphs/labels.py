@@ -66,6 +66,8 @@ def labels(graph: Graph, notes: Mapping[str, str]) -> dict[str, Label]:
     for (node, param), link in sorted(graph.parameter_links.items()):
         if link.mode == "live":
             links.setdefault(node, {})[param] = link.expr
+        elif link.frames:
+            links.setdefault(node, {})[param] = f"{len(link.frames)} values"
     return {
         n: _label(graph.spec(n), processes[n], notes.get(n, ""), state_of[n][0], links.get(n, {})) for n in graph
     }

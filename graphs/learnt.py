@@ -8,6 +8,8 @@ from typing import Any
 
 from ..engine.errors import GraphError
 from ..engine.graph import Link
+from ..engine.links.joining import frozen_reads
+from ..engine.links.references import Names
 from ..engine.value_text import value_text
 from .document import Graph
 
@@ -23,7 +25,8 @@ def keep_learnt(graph: Graph, nodes: Iterable[str] | None = None, **options: Any
     graph
         Is changed in place; as it was, where this fails.
     nodes
-        Their names; default: all LearnLinks that measure anew.
+        Their names; default: all LearnLinks that measure anew, but for those that only frozen links read which hold a
+        value for each frame of a series: such links keep all that is needed.
     options
         For `Graph.run`.
 
@@ -38,6 +41,9 @@ def keep_learnt(graph: Graph, nodes: Iterable[str] | None = None, **options: Any
         A node is no LearnLink, or it measures each frame of a series.
     """
     chosen = _chosen(graph, nodes, "relearn")
+    if nodes is None:
+        served = _served_by_links(graph)
+        chosen = [n for n in chosen if n not in served]
     time = dt.datetime.now(dt.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     kept = {}
     if chosen:
@@ -47,7 +53,8 @@ def keep_learnt(graph: Graph, nodes: Iterable[str] | None = None, **options: Any
         if isinstance(told["region"], tuple):
             raise GraphError(
                 f"node '{node}': it measures each of {len(told['region'])} frames of a series, so there is no one "
-                "figure to be kept; let it measure one image"
+                "figure to be kept; freeze the parameters that follow it (each keeps a value a frame), or let it "
+                "measure one image"
             )
         feed = graph.feeds(node)["image"]
         source = feed if isinstance(feed, Link) else feed[0]
@@ -56,6 +63,17 @@ def keep_learnt(graph: Graph, nodes: Iterable[str] | None = None, **options: Any
         graph.set(node, "learnt", text)
         graph.set(node, "mode", "frozen")
     return tuple(kept)
+
+
+def _served_by_links(graph: Graph) -> set[str]:
+    """Return the nodes that nothing takes by a port, and of which frozen links keep a value for each frame."""
+    names = Names(graph)
+    of_frames: set[str] = set()
+    live: set[str] = set()
+    for (node, _), link in graph.parameter_links.items():
+        if link.frames or link.mode == "live":
+            (of_frames if link.frames else live).update(frozen_reads(names, node, link))
+    return {n for n in of_frames - live if not graph.followers(n)}
 
 
 def relearn(graph: Graph, nodes: Iterable[str] | None = None) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from ..engine.links.grammar import parse, rewritten
 from ..engine.links.references import NodeNames
 
 Document = Mapping[str, Any]
+_SHOWN = 4  # values of a list
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,19 @@ def live(node: Document) -> dict[str, Document]:
     return {p: link for p, link in node.get("links", {}).items() if link.get("mode") != "frozen"}
 
 
+def settled(node: Document) -> Document:
+    """Return the parameters of a node's document; of one that is frozen for each frame, the list of its values."""
+    params: Document = node.get("params", {})
+    kept = {p: frames_of(link) for p, link in node.get("links", {}).items()}
+    return {**params, **{p: values for p, values in kept.items() if values}} if any(kept.values()) else params
+
+
+def frames_of(link: Document) -> list[Any]:
+    """Return what a link's document holds for each frame of a series; nothing where one value holds."""
+    found = link.get("taken", {}).get("frames", ()) if link.get("mode") == "frozen" else ()
+    return [one["value"] for one in found]
+
+
 def texts(link: Document) -> tuple[str, ...]:
     """Return the expressions of a link."""
     return tuple(link[field] for field in ("expr", "fallback") if field in link)
@@ -93,5 +107,21 @@ def text_of(link: Document) -> str:
     if link.get("clamp"):
         said.append(f"clamp {link['clamp'][0]:g} .. {link['clamp'][1]:g}")
     said += [f"fallback {link['fallback']}"] if link.get("fallback") else []
-    said += ["frozen"] if link.get("mode") == "frozen" else []
+    said += [_frozen(link)] if link.get("mode") == "frozen" else []
     return f"= {link['expr']}" + (f" ({', '.join(said)})" if said else "")
+
+
+def _frozen(link: Document) -> str:
+    """Return that a link is frozen, and at what, where that is not among the parameters: the first few values."""
+    values = frames_of(link)
+    if not values:
+        return "frozen"
+    shown = [_short(v) for v in values[:_SHOWN]] + ["..."] * (len(values) > _SHOWN)
+    return f"frozen for {len(values)} frames: {', '.join(shown)}"
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        most = [_short(v) for v in value[:_SHOWN]] + ["..."] * (len(value) > _SHOWN)
+        return f"[{', '.join(most)}]"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..engine.links.references import NodeNames
 from .diff.sides import Side, plain
-from .link_names import named_in, renamed, text_of, texts
+from .link_names import frames_of, named_in, renamed, text_of, texts
 from .schema import Document, split_link
 
 Uid = tuple[str, str]
@@ -43,7 +43,8 @@ class Tuned:
     text
         The link as people write it.
     value
-        In a tuple of one; empty for none. What stands beside a live link says nothing and is left out.
+        In a tuple of one; empty for none. What stands beside a live link, or one that holds a value for each frame,
+        says nothing and is left out.
     """
 
     link: tuple[tuple[str, Any], ...]
@@ -67,7 +68,8 @@ def tuned(param: str, node: Document, side: Side, uids: Mapping[str, Uid]) -> Tu
     read = list(dict.fromkeys(at.node for at in named_in(param, texts(link), side.names)))
     made = renamed(link, side.names, lambda name: f"node_{read.index(name)}")
     told = node.get("params", {})
-    value = (_hashed_value(told[param]),) if link.get("mode") == "frozen" and param in told else ()
+    held = link.get("mode") == "frozen" and not frames_of(link)
+    value = (_hashed_value(told[param]),) if held and param in told else ()
     fields = tuple((k, _hashed(v)) for k, v in sorted(made.items()))
     return Tuned(fields, tuple(uids[n] for n in read), text_of(link), value)
 
@@ -83,16 +85,20 @@ def _hashed_value(value: Any) -> Any:
     return tuple(map(_hashed_value, value)) if isinstance(value, list) else value
 
 
+class _Mapping(tuple[tuple[str, Any], ...]):
+    """A mapping as its pairs, which can be hashed."""
+
+
 def _hashed(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return ("mapping", *((k, _hashed(v)) for k, v in value.items()))
-    return tuple(value) if isinstance(value, list) else value
+        return _Mapping((k, _hashed(v)) for k, v in value.items())
+    return tuple(map(_hashed, value)) if isinstance(value, list | tuple) else value
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, tuple) and value and value[0] == "mapping":
-        return {k: _plain(v) for k, v in value[1:]}
-    return list(value) if isinstance(value, tuple) else value
+    if isinstance(value, _Mapping):
+        return {k: _plain(v) for k, v in value}
+    return list(map(_plain, value)) if isinstance(value, tuple) else value
 
 
 def flat_fields(side: Side, uids: Mapping[str, Uid]) -> dict[Uid, Fields]:

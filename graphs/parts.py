@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ..engine.links.parameter import ParameterLink, Taken
+from ..engine.links.parameter import ParameterLink, Taken, TakenFrame
 from .schema import Document, split_link
 
 
@@ -65,9 +66,18 @@ def link_document(link: ParameterLink) -> Document:
     if link.fallback:
         made["fallback"] = link.fallback
     if link.taken is not None:
-        told = {name: getattr(link.taken, name) for name in ("unit", "error", "n", "source", "time", "graph")}
-        made["taken"] = {k: list(v) if isinstance(v, tuple) else v for k, v in told.items() if v not in (None, "")}
+        made["taken"] = _said(link.taken, ("unit", "error", "n", "source", "time", "graph"))
+        if link.taken.frames:
+            made["taken"]["frames"] = [
+                {"value": one.value, **_said(one, ("frame", "error", "n", "source"))} for one in link.taken.frames
+            ]
     return made
+
+
+def _said(taken: Taken | TakenFrame, names: Iterable[str]) -> Document:
+    """Return what is known of how a value was taken."""
+    told = {name: getattr(taken, name) for name in names}
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in told.items() if v not in (None, "")}
 
 
 def link_of(document: Document) -> ParameterLink:
@@ -76,9 +86,14 @@ def link_of(document: Document) -> ParameterLink:
         **{
             **document,
             "clamp": None if clamp is None else tuple(clamp),
-            "taken": None if taken is None else Taken(**{k: frozen(v) for k, v in taken.items()}),
+            "taken": None if taken is None else _taken_of(taken),
         }
     )
+
+
+def _taken_of(document: Document) -> Taken:
+    frames = tuple(TakenFrame(**{k: frozen(v) for k, v in one.items()}) for one in document.get("frames", ()))
+    return Taken(**{**{k: frozen(v) for k, v in document.items()}, "frames": frames})
 
 
 def frozen(value: Any) -> Any:

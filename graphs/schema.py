@@ -152,6 +152,10 @@ def _parameter_link(value: Any, where: Where) -> dict[str, Any]:
     return {k: v for k, v in made.items() if (k, v) not in (("mode", "live"), ("deadband", 0.0))}
 
 
+def _taken_frame(value: Any, where: Where) -> dict[str, Any]:
+    return _filled(fields(value, where, FIELDS["frame"], needed=("value",)), kept="value")
+
+
 def _measurement(value: Any, where: Where) -> dict[str, Any]:
     return _filled(fields(value, where, FIELDS["measurement"], needed=()))
 
@@ -221,7 +225,8 @@ FIELDS: dict[str, dict[str, Check]] = {
         "taken": _measurement,
     },
     "measurement": {"unit": text, "error": _error, "n": whole(0, 2**63), "source": text, "time": text,
-                    "graph": text},
+                    "graph": text, "frames": listed(_taken_frame)},
+    "frame": {"frame": text, "value": checked_value, "error": _error, "n": whole(0, 2**63), "source": text},
     "input": {"name": input_name, "node": node_name, "param": port_name, "optional": flag, "doc": text},
     "setting": {"name": input_name, "sets": listed(link), "doc": text},
     "output": {"name": port_name, "node": node_name, "port": port_name, "doc": text},

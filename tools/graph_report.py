@@ -122,7 +122,8 @@ def _tuned(graph: Graph, report: Report) -> list[Table]:
         found = gave.get(at, [])
         value = _given(found[0]) if len(found) == 1 else f"{len(found)} frames" if found else "not known yet"
         if link.mode == "frozen" and not found:
-            value = _text(graph.spec(at[0]).params.get(at[1], "none"))
+            kept = graph.spec(at[0]).params.get(at[1], "none")
+            value = f"{len(link.frames)} frames" if link.frames else _text(kept)
         inputs = ", ".join(f"{i.reference} = {_text(i.value)}" for i in found[0].inputs) if found else ""
         rows.append((".".join(at), f"= {link.expr}", inputs, value, found[0].how if found else link.mode))
     names = ("parameter", "follows", "which is", "gives", "how")

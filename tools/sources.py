@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -100,7 +100,28 @@ def _put(graph: Graph, found: Iterable[Found]) -> None:
         before = spec.params[param]
         value = tuple(files.get(i, p) for i, p in enumerate(before)) if isinstance(before, tuple) else files[0]
         graph.replace(replace(spec, params={**spec.params, param: value}))
+    _rename_frames(graph, found)
     graph.folder = None
+
+
+def _rename_frames(graph: Graph, found: Iterable[Found]) -> None:
+    """Let links that are frozen for each frame know their frames by the names that files have now."""
+    names: dict[str, set[str]] = defaultdict(set)
+    for one in found:
+        names[Path(one.path).name].add(Path(one.place).name)
+    new = {old: next(iter(now)) for old, now in names.items() if len(now) == 1}
+    for at, link in graph.parameter_links.items():
+        if link.taken is not None and link.frames:
+            frames = tuple(replace(f, frame=_renamed(f.frame, new)) for f in link.frames)
+            graph.parameter_links[at] = replace(link, taken=replace(link.taken, frames=frames))
+
+
+def _renamed(frame: str, names: Mapping[str, str]) -> str:
+    """Return what a frame is called once files have other names: ``cube.fits[3]`` is frame 3 of cube.fits."""
+    if frame in names:
+        return names[frame]
+    file, bracket, index = frame.rpartition("[")
+    return f"{names.get(file, file)}{bracket}{index}" if bracket else frame
 
 
 class _Shelves:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from ..errors import EngineError, LinkError
 from ..params import Spec, wanted_text
+from .converting import unit_factor
 from .parameter import ParameterLink
 from .program import compiled
 from .references import Follower, Meaning, Names, Vertex, expressions
-from .resolving import unit_factor
 from .tree import Expression
 from .units import ONE, Unit, unit_of
 
@@ -65,7 +65,8 @@ class _Check:
     def run(self) -> None:
         spec = self._spec()
         frozen = self.link.mode == "frozen"
-        if frozen and self.param not in self.names.graph.spec(self.node).params:
+        kept = self.link.frames or self.param in self.names.graph.spec(self.node).params
+        if frozen and not kept:
             why = f"'= {self.link.expr}' is frozen, and no value was kept"
             raise LinkError("LNK-2", why, cure="set a value, or thaw it")
         if not frozen:

@@ -9,6 +9,27 @@ Mode = Literal["live", "frozen"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TakenFrame:
+    """What a link gave at one frame of a series.
+
+    Attributes
+    ----------
+    value
+        What the parameter was set to there.
+    frame
+        What the frame is called (see `Elements`): its file, without folders; empty where it comes from none.
+    error, n, source
+        As in `Taken`.
+    """
+
+    value: Any
+    frame: str = ""
+    error: float | tuple[float, ...] | None = None
+    n: int | None = None
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
     """How the value of a frozen link was taken.
 
@@ -26,6 +47,9 @@ class Taken:
         When, ISO 8601 in UTC.
     graph
         Digest of how the graph said that it was to be measured.
+    frames
+        Of a value that differs from frame to frame: what it is at each, in the order of the series; the parameter
+        itself, and what is told of one value, then say nothing. Empty where one value holds.
     """
 
     unit: str = ""
@@ -34,6 +58,7 @@ class Taken:
     source: str = ""
     time: str = ""
     graph: str = ""
+    frames: tuple[TakenFrame, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +90,11 @@ class ParameterLink:
     fallback: str = ""
     deadband: float = 0.0
     taken: Taken | None = None
+
+    @property
+    def frames(self) -> tuple[TakenFrame, ...]:
+        """What a frozen link holds for each frame of a series; none where it is live, or one value holds."""
+        return self.taken.frames if self.mode == "frozen" and self.taken is not None else ()
 
 
 def link_text(value: Any) -> str | None:

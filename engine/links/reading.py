@@ -35,12 +35,15 @@ class Place:
         Which frame of how many; None and 1 where the node is not mapped over a series.
     image
         The feeds of its first image at that frame.
+    element
+        The feed of the frame itself; None where the node is not mapped over a series.
     """
 
     node: str
     frame: int | None = None
     count: int = 1
     image: tuple[Feed, ...] = ()
+    element: Feed | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..errors import LinkError
 from ..params import Spec, wanted_text
 from .computing import clamped, computed, is_finite, is_number, text_of
+from .converting import program_of
+from .elements import Elements
 from .grammar import parse
-from .parameter import ParameterLink
-from .program import Part, compiled
+from .parameter import ParameterLink, TakenFrame
 from .reading import Place, Read, Reader
 from .taking import in_range, shaped
-from .tree import Expression
-from .units import DN, IMAGE, ONE, Unit, unit_of
+from .units import ONE, Unit
 
 if TYPE_CHECKING:
     from ..evaluation import Evaluation
@@ -55,6 +55,8 @@ class Resolved(NamedTuple):
         The steps whose Values were read.
     source
         Digest of the images that were measured; empty where it was not asked for.
+    element
+        What the frame is called, see `Elements`.
     """
 
     node: str
@@ -69,6 +71,7 @@ class Resolved(NamedTuple):
     inputs: tuple[Input, ...] = ()
     steps: tuple[int, ...] = ()
     source: str = ""
+    element: str = ""
 
 
 @dataclass
@@ -88,6 +91,7 @@ class Resolver:
 
     def __post_init__(self) -> None:
         self.reader = Reader(self.graph, self.plan, self.parameter)
+        self._elements = Elements(self.plan)
 
     def know(self, evaluation: Evaluation) -> None:
         """Take note of what is known by now."""
@@ -119,6 +123,8 @@ class Resolver:
             return spec.params.get(param, declared.default)
         if node == place.node:
             return self.resolved(place, param, link).value
+        if link.frames and place.frame is not None and place.count == len(link.frames):
+            return link.frames[place.frame].value
         known = self.done.get((node, param)) or {None: self.resolved(self.reader.place_of(node), param, link)}
         if place.frame in known and (None in known or len(known) == place.count):
             return known[place.frame].value
@@ -175,6 +181,8 @@ class Resolver:
         return found._replace(value=last, how="deadband") if near else found
 
     def _frozen(self, place: Place, spec: Spec, link: ParameterLink) -> Resolved:
+        if link.frames:
+            return self._frozen_frame(place, spec, link)
         params = self.graph.spec(place.node).params
         if spec.name not in params:
             why = f"'= {link.expr}' is frozen, and no value was kept"
@@ -185,6 +193,22 @@ class Resolver:
             unit=told.unit if told else spec.unit, error=told.error if told else None, n=told.n if told else None,
             how="frozen",
         )  # fmt: skip
+
+    def _frozen_frame(self, place: Place, spec: Spec, link: ParameterLink) -> Resolved:
+        """Return what was kept of the frame that *place* is at, if it is that of which it was kept."""
+        kept, element = link.frames, self._element(place)
+        one = kept[min(place.frame or 0, len(kept) - 1)]
+        if (why := _other_series(place, kept)) or (one.frame and element and one.frame != element):
+            why = why or f"frame {(place.frame or 0) + 1} was '{one.frame}', and is '{element}' now"
+            told = f"'= {link.expr}' was frozen for the {len(kept)} frames of a series: {why}"
+            raise LinkError("LNK-6", told, cure="give it that series; or thaw it, and freeze it for this one")
+        return Resolved(
+            node=place.node, param=spec.name, frame=place.frame, expr=link.expr, value=one.value,
+            unit=link.taken.unit if link.taken else spec.unit, error=one.error, n=one.n, how="frozen", element=element,
+        )  # fmt: skip
+
+    def _element(self, place: Place) -> str:
+        return "" if place.element is None else self._elements.name(place.element.step)
 
     def _tried(self, place: Place, spec: Spec, link: ParameterLink, text: str, how: str = "") -> Resolved | str:
         """Return what an expression gives, or why that cannot be taken: not finite, or out of range."""
@@ -198,7 +222,7 @@ class Resolver:
         if expression.bare is not None and not is_number(reads[0].entry.value):
             value: Any = reads[0].entry.value
         else:
-            part, factor = _program(expression, reads, spec, link)
+            part, factor = program_of(expression, reads, spec, link)
             value, error = computed(part, factor, [x.entry for x in reads], expression)
             if not is_finite(value) and not how and link.clamp is None:
                 return f"is {text_of(value)}{_flags(reads)}"
@@ -214,8 +238,15 @@ class Resolver:
         return Resolved(
             node=place.node, param=spec.name, frame=place.frame, expr=text, value=made, unit=spec.unit or link.unit,
             error=error, n=min(counts) if counts else None, how=how or "expression", inputs=inputs,
-            steps=tuple(dict.fromkeys(i for x in reads for i in x.steps)),
+            steps=tuple(dict.fromkeys(i for x in reads for i in x.steps)), element=self._element(place),
         )  # fmt: skip
+
+
+def _other_series(place: Place, kept: tuple[TakenFrame, ...]) -> str:
+    """Return in what a series is another than that of which values were kept; empty where as many frames are there."""
+    if place.frame is None:
+        return "the node works on one image now, not on each frame of a series"
+    return "" if place.count == len(kept) else f"the series has {place.count} frames now"
 
 
 def _numbers(value: Any) -> list[float]:
@@ -227,61 +258,6 @@ def _numbers(value: Any) -> list[float]:
 
 def _told(unit: Unit | None) -> str:
     return "" if unit is None or unit is ONE else str(unit)
-
-
-def _program(expression: Expression, reads: list[Read], spec: Spec, link: ParameterLink) -> tuple[Part, float]:
-    """Return the compiled expression, and what its result is multiplied by to be in the unit of the parameter."""
-    for reference, read in zip(expression.references, reads, strict=True):
-        if not is_number(read.entry.value):
-            what = "text" if isinstance(read.entry.value, str) else read.kind
-            raise LinkError("LNK-6", f"column {reference.column}: '{reference}' is {what} and no number",
-                            cure="such a reference stands alone: = " + str(reference))  # fmt: skip
-    part = compiled(expression, tuple(x.unit for x in reads))
-    to_file = part.unit is IMAGE and unit_of(link.unit or spec.unit).factor_to(DN) is not None
-    return part, unit_factor(part.unit, spec, link, _span(reads) if to_file else None)
-
-
-def unit_factor(unit: Unit | None, spec: Spec, link: ParameterLink, span: float | None) -> float:
-    """Return what a result in *unit* is multiplied by to be in the unit of the parameter.
-
-    Parameters
-    ----------
-    unit
-        None: a written number, which takes any.
-    span
-        How many units of the file the range of the image has; None where there is no one such number.
-
-    Raises
-    ------
-    LinkError
-        LNK-3: it does not convert.
-    """
-    if unit is not None and unit is unit_of(spec.unit) and not link.unit:
-        return 1.0
-    wanted = unit_of(link.unit or spec.unit)
-    if link.unit and spec.unit and wanted.factor_to(unit_of(spec.unit)) is None:
-        raise LinkError("LNK-3", f"the link gives '{link.unit}', the parameter is in '{spec.unit}'")
-    if unit is None or (link.unit and unit is ONE):
-        factor: float | None = 1.0  # a written number takes any unit, a pure number that which the link says it has
-    elif unit is IMAGE and wanted.factor_to(DN) is not None:
-        factor = span
-    else:
-        factor = unit.factor_to(wanted)
-    if factor is None:
-        meant = f"say what the number means: unit '{spec.unit or unit}' of the link"
-        cure = "" if spec.unit and unit is not ONE else meant
-        raise LinkError("LNK-3", f"the result is in '{unit}', the parameter in '{wanted}'", cure=cure)
-    return factor * (wanted.factor_to(unit_of(spec.unit)) or 1.0) if link.unit and spec.unit else factor
-
-
-def _span(reads: list[Read]) -> float:
-    """Return how many units of the file the range of the image has."""
-    bounds = {x.bounds for x in reads if x.bounds is not None}
-    if len(bounds) != 1 or next(iter(bounds))[0] != 0.0:
-        told = " and ".join(f"{lo:g} .. {hi:g}" for lo, hi in sorted(bounds)) or "unknown"
-        raise LinkError("LNK-3", f"samples counted in the range of their image ({told}) are no DN",
-                        cure="only those of one range that begins at 0 convert")  # fmt: skip
-    return next(iter(bounds))[1]
 
 
 def _flags(reads: list[Read]) -> str:

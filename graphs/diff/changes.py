@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from ..collector import paused
 from ..document import Graph
-from ..link_names import live, renamed, text_of
+from ..link_names import live, renamed, settled, text_of
 from ..schema import Document, split_link
 from .keys import Table, keys
 from .pairing import pair
@@ -185,7 +185,7 @@ class _Comparison:
                 yield Change(kind="described", node=name, item=field, before=old.get(field), after=new.get(field))
 
     def _params(self, old: Document, new: Document) -> Iterator[Change]:
-        before, after = {**old.get("params", {}), **live(old)}, {**new.get("params", {}), **live(new)}
+        before, after = {**settled(old), **live(old)}, {**settled(new), **live(new)}
         specs = self.b.specs(new["name"])
         for param in sorted({*before, *after}):
             alike = self._same(old, new, param)
@@ -220,9 +220,9 @@ class _Comparison:
         for param in sorted({*before, *after} - {*live(old), *live(new)}):
             links = [self._called(before[param]) if param in before else None, after.get(param)]
             if links[0] != links[1]:
-                texts = [None if link is None else text_of(link) for link in links]
+                texts: list[Any] = [None if link is None else text_of(link) for link in links]
                 if texts[0] == texts[1]:
-                    texts = [link and link.get("taken") for link in links]
+                    texts = [link and _how_taken(link) for link in links]
                 yield Change(
                     kind="described", node=new["name"], item=f"links.{param}", before=texts[0], after=texts[1],
                     was_set=param in before, is_set=param in after,
@@ -295,3 +295,11 @@ def _what(node: Document) -> Document:
 def same(a: Any, b: Any) -> bool:
     """Return whether two values of documents mean the same: 1 is 1.0, but true is not 1."""
     return bool(frozen(a) == frozen(b))
+
+
+def _how_taken(link: Mapping[str, Any]) -> Document | None:
+    """Return how the value of a frozen link was taken, frames by their names alone."""
+    taken: Document | None = link.get("taken")
+    if taken is None or "frames" not in taken:
+        return taken
+    return {**taken, "frames": [one.get("frame", "") for one in taken["frames"]]}

@@ -13,7 +13,7 @@ from ...engine.errors import UnknownProcessError
 from ...engine.links.references import NodeNames
 from ...engine.params import Spec
 from ..document import Graph
-from ..link_names import live, named, named_in, paths, renamed, text_of, texts
+from ..link_names import live, named, named_in, paths, renamed, settled, text_of, texts
 from ..schema import Document
 from ..subgraph import expanded
 
@@ -217,7 +217,7 @@ class Side:
         told = self.nodes[node]
         if "links" in told and param in (links := live(told)):
             return text_of(links[param])
-        params = told.get("params", {})
+        params = settled(told)
         if param in params:
             return params[param]
         spec = self.specs(node).get(param)
@@ -238,7 +238,7 @@ class Side:
 
     def settings(self, node: str, *, content: bool = False) -> tuple[tuple[str, Any], ...]:
         """Return the parameters that are not at their default, by name; *content*: only those that shape the result."""
-        params = self.nodes[node].get("params")
+        params = settled(self.nodes[node])
         if not params:
             return ()
         if "links" in self.nodes[node]:

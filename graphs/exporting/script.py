@@ -12,12 +12,12 @@ from typing import Any
 
 from ...engine.errors import EngineError, GraphError, UnknownProcessError
 from ...engine.graph import MASK, Feeds, Link, Node, NodeSpec
-from ...engine.links.parameter import ParameterLink, Taken
+from ...engine.links.parameter import ParameterLink, Taken, TakenFrame
 from ...engine.process import Process
 from ..document import Graph
 
 _WIDE = 110
-_TAKEN = {"g", "ll", "Path", "Input", "Setting", "Link", "NodeSpec", "ParameterLink", "Taken", "build"}
+_TAKEN = {"g", "ll", "Path", "Input", "Setting", "Link", "NodeSpec", "ParameterLink", "Taken", "TakenFrame", "build"}
 # Words of Graph.add that are no parameters.
 _OF_ADD = {"name", MASK, "region", "self"}
 _FIELDS = {"format", "version", "doc", "packs", "inputs", "settings", "variables", "nodes", "outputs", "layout"}
@@ -188,15 +188,27 @@ def _links(graph: Graph) -> list[str]:
     for (node, param), link in sorted(graph.parameter_links.items()):
         words = _set_fields(link)
         if link.taken is not None:
-            words["taken"] = f"Taken({', '.join(f'{k}={v}' for k, v in _set_fields(link.taken).items())})"
+            words["taken"] = _taken(link.taken)
         line = f"    g.parameter_links[{_literal(node)}, {_literal(param)}] = "
         found.append(line + _call("ParameterLink", [], words, len(line)))
     return found + ([f"    g.variables = {_literal(dict(graph.variables))}"] if graph.variables else [])
 
 
-def _set_fields(of: ParameterLink | Taken) -> dict[str, str]:
-    """Return the fields of a link that are not at their default, as literals."""
-    fields = [f for f in dataclasses.fields(of) if f.name != "taken"]
+def _taken(taken: Taken) -> str:
+    words = _set_fields(taken)
+    if taken.frames:
+        frames = [f"TakenFrame({_words(_set_fields(one))})" for one in taken.frames]
+        words["frames"] = f"({', '.join(frames)},)"
+    return f"Taken({_words(words)})"
+
+
+def _words(of: Mapping[str, str]) -> str:
+    return ", ".join(f"{k}={v}" for k, v in of.items())
+
+
+def _set_fields(of: ParameterLink | Taken | TakenFrame) -> dict[str, str]:
+    """Return the fields of a link that are not at their default, as literals; what has fields itself is left out."""
+    fields = [f for f in dataclasses.fields(of) if f.name not in ("taken", "frames")]
     return {f.name: _literal(value) for f in fields if (value := getattr(of, f.name)) != f.default}
 
 
@@ -242,7 +254,7 @@ def _imports(whole: str, folder: list[str]) -> list[str]:
     lines.append("import lerarlink as ll")
     engine = [n for n in ("Link", "NodeSpec") if f"{n}(" in whole]
     lines += [f"from lerarlink.engine.graph import {', '.join(engine)}"] if engine else []
-    links = [n for n in ("ParameterLink", "Taken") if f"{n}(" in whole]
+    links = [n for n in ("ParameterLink", "Taken", "TakenFrame") if f"{n}(" in whole]
     lines += [f"from lerarlink.engine.links.parameter import {', '.join(links)}"] if links else []
     lines += ["from lerarlink.engine.region import Box"] if "Box(" in whole else []
     graphs = [n for n in ("Input", "NamedOutput", "Pack", "Setting") if f"= {n}(" in whole]

@@ -130,6 +130,7 @@ def _freeze(graph: Graph, told: dict[str, Any]) -> list[dict[str, Any]]:
     only = [(told["node"], p) for p in told["links"]] if told else None
     made = [
         {"node": r.node, "param": r.param, "value": r.value, "unit": r.unit, "error": r.error, "n": r.n}
+        | ({} if r.frame is None else {"frame": r.frame, "file": r.element})
         for r in freeze(graph, only)
     ]
     if only is None:
@@ -150,5 +151,6 @@ def _tell(told: dict[str, Any], place: str, as_json: bool) -> None:
         value = one["value"]
         shown = f"{value:.7g}" if isinstance(value, float) else f"a kernel of {len(value)} rows" if (
             isinstance(value, tuple) and value and isinstance(value[0], tuple)) else str(value)  # fmt: skip
-        tell(f"frozen   {one['node']}.{one['param']} = {shown} {one['unit']}".rstrip())
+        where = f" [{one['file'] or one['frame'] + 1}]" if "frame" in one else ""
+        tell(f"frozen   {one['node']}.{one['param']}{where} = {shown} {one['unit']}".rstrip())
     note(f"wrote {place}")
