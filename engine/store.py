@@ -54,8 +54,8 @@ class Entry:
 class Store:
     """Values, pixels and source digests under one folder."""
 
-    # Digests of files by device, inode, size and time: a look at a box asks for them again and again.
-    _contents: ClassVar[dict[tuple[int, int, int, int], str]] = {}
+    # Digests of files by store, device, inode, size and time: a look at a box asks for them again and again.
+    _contents: ClassVar[dict[tuple[Path, int, int, int, int], str]] = {}
 
     def __init__(self, root: Path | None = None) -> None:
         self.root = cache_root() if root is None else root
@@ -130,7 +130,8 @@ class Store:
         """
         try:
             s = path.stat()
-            same = s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns
+            # Each store is told itself: later processes, and forecasts, look there.
+            same = self.root, s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns
             if same in self._contents:
                 return self._contents[same]
             identity = digest("stat", os.fspath(path.resolve()), s.st_size, s.st_mtime_ns, s.st_ino)
