@@ -18,8 +18,9 @@ import numpy.typing as npt
 
 from ...engine.api import Box, Card, Frame, SourceError, Tile
 from ._cards import COMMENTARY, is_any_wcs, is_structural, is_wcs
+from ._disk import mapped
 from ._hdus import Hdu, choose, hdus
-from ._layout import RawLayout, mapped, physical
+from ._layout import RawLayout, physical
 from ._reader import Reader, require
 from ._spellings import number
 from ._spool import is_packed, unpack

@@ -15,10 +15,11 @@ import numpy as np
 
 from ...engine.api import Box, Card, Frame, ParameterError, Provenance, Scalar, Tile, Writer
 from ._cards import BLOCK, format_card, header_bytes, is_any_wcs, is_structural
+from ._disk import mapped, publish, temporary_name
 from ._gzip_tiles import without_times
-from ._layout import RawWriter, mapped, publish, temporary_name
 from ._mosaic import flipped
 from ._provenance import history_cards, table_hdu
+from ._raw_writer import RawWriter
 from ._reader import WriteOptions
 from ._words import normalise
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from ...engine.api import SourceError
 from ._bintable import Table, table_of
 from ._cube import cube_frames, is_cube
+from ._disk import mapped
 from ._fits import PlainReader, TiledReader, open_fits
 from ._formats import format_of
 from ._frame_file import FrameFile, FrameOptions
 from ._hdus import Hdu, hdus
-from ._layout import mapped
 from ._reader import require
 from ._ser import ser_frames
 from ._spool import is_packed, unpack

@@ -18,10 +18,10 @@ from PIL import Image
 from ...engine.api import Box, Card, Frame, ParameterError, Provenance, SourceError, State, Tile, Writer
 from ._disk import publish, temporary_name
 from ._exif import exif_cards
-from ._layout import RawWriter
 from ._picture import picture_words
 from ._png import SIGNATURE, decode_png, encode_png, png_header
 from ._provenance import PNG_KEYWORD, write_sidecar
+from ._raw_writer import RawWriter
 from ._reader import WriteOptions
 from ._unpacked import LazyPixels
 

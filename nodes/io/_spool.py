@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from ...engine.api import SourceError, scratch
-from ._layout import temporary_name
+from ._disk import temporary_name
 
 # What unpacks to no more than this stays in memory. Readers are kept by the hundred, so that a night of
 # compressed lights may hold a few hundred MiB here; larger files are mapped from the scratch folder.

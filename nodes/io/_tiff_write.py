@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from ...engine.api import Box, Frame, ParameterError, Tile, Writer
 from ._disk import publish, temporary_name
-from ._layout import RawWriter
 from ._provenance import TIFF_TAG
+from ._raw_writer import RawWriter
 from ._reader import WriteOptions
 
 _TYPES = {"auto": "<f4", "float32": "<f4", "uint16": "<u2", "uint8": "|u1"}

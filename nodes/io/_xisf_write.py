@@ -15,8 +15,8 @@ import numpy as np
 from ...engine.api import Box, Card, Frame, ParameterError, Scalar, Tile, Writer
 from ._cards import COMMENTARY, is_any_wcs, is_structural
 from ._disk import publish, temporary_name
-from ._layout import RawWriter
 from ._provenance import PROPERTY
+from ._raw_writer import RawWriter
 from ._reader import WriteOptions
 from ._xisf_blocks import Bytes, compress, take_shuffled
 from ._xisf_header import SIGNATURE

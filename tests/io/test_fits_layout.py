@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from lerarlink.engine.errors import SourceError
 from lerarlink.engine.region import Box, strips, whole
 from lerarlink.nodes.io import _disk
-from lerarlink.nodes.io._layout import RawLayout, RawWriter, physical, quantise
+from lerarlink.nodes.io._layout import RawLayout, physical
+from lerarlink.nodes.io._raw_writer import RawWriter, quantise
 
 RNG = np.random.default_rng(5)
 
