@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from .chains import Chain
@@ -21,6 +22,9 @@ from .region import Box, measure_tile_rows, strips
 from .schedule import shared
 from .stored_pixels import Pixels, StoredPixels
 from .traffic import Traffic
+
+# Tiles that tell which share of an image a pass wants.
+_SHARE_TILES = 16
 
 Partials = tuple[list[Any], float, list[Spent]]
 """What was measured, the bytes of source files that were read for it, and what each block took."""
@@ -139,11 +143,15 @@ def _measured(work: Work, puller: Puller, index: int, box: Box) -> Any:
     linked = any(p.is_image and p.name in step.inputs for p in step.process.inputs)
     # A step with image inputs is not asked for its frame: that may need what is being measured.
     known = work.evaluation.known(index, "" if linked else image, box=box, state=work.states.get(index))
-    if not linked:
+    if linked or not step.process.answers("foresee"):
+        tiles = puller.tiles(index, box, known)
+    else:
+        tiles = [puller.pull(Feed(index, image), box)]
+    if not linked and not tiles:
         puller.read += work.traffic.bytes(index, box)
     begun = puller.meter.begin()
     try:
-        found = step.process.measure(known, *puller.tiles(index, box, known))
+        found = step.process.measure(known, *tiles)
         puller.meter.end(begun, "measure", ((index, 1.0, 0 if index in work.states else box.height * box.width),))
         return found
     except EngineError as e:
@@ -164,6 +172,24 @@ def measured_images(evaluation: Evaluation, steps: Sequence[int]) -> list[Feed]:
             if port.is_image and linked is not None:
                 found |= dict.fromkeys([linked] if isinstance(linked, Feed) else linked)
     return list(found)
+
+
+def needed_share(evaluation: Evaluation, index: int, state: Any) -> float:
+    """Return about which part of its images a step wants in the pass that *state* asks for, by a few tiles."""
+    step, grid = evaluation.plan.steps[index], evaluation.grid(index)
+    if not step.process.answers("needs"):
+        return 1.0
+    wanted = seen = 0
+    for tile in islice(strips(grid.box, measure_tile_rows(grid.width)), _SHARE_TILES):
+        known = evaluation.known(index, "", box=tile, state=state)
+        for port in step.process.inputs:
+            linked = step.inputs.get(port.name)
+            if port.is_image and linked is not None:
+                count = 1 if isinstance(linked, Feed) else len(linked)
+                boxes = needed_boxes(step.process, tile, port.name, known, count)
+                wanted += sum(max(0, b.height) * max(0, b.width) for b in boxes)
+                seen += tile.height * tile.width * len(boxes)
+    return wanted / seen if seen else 1.0
 
 
 def _same_size_images(work: Work, steps: Sequence[int], strip: Box, tile_rows: int) -> dict[Feed, list[Box]]:

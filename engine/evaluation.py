@@ -38,6 +38,13 @@ class Evaluation:
         self._frames.clear()
         self._knowns.clear()
 
+    def supposing(self, values: dict[int, Any]) -> Evaluation:
+        """Return a copy that takes *values* of steps for measured."""
+        other = Evaluation(self.plan)
+        other.measured = {**self.measured, **values}
+        other.keys, other.links = self.keys, self.links
+        return other
+
     def value(self, feed: Feed) -> Any:
         return self.plan.steps[feed.step].process.value(feed.port, self.measured.get(feed.step))
 

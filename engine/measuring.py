@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Any
 
-from .bands import Work, compute_value, fold, measure_block, measured_images, passed
+from .bands import Work, compute_value, fold, measure_block, measured_images, needed_share, passed
 from .costs import Spent
 from .errors import EngineError, NodeFailed
+from .evaluation import Evaluation
+from .foresight import Foresight
 from .identity import pack, unpack
 from .process import Again
 from .region import measure_block_rows, measure_tile_rows, strips
@@ -74,28 +77,53 @@ class Measuring:
                 twins[i] = same
         return list(first.values()), twins
 
-    def stage(self, steps: list[int]) -> None:
-        """Measure *steps*, which wait for nothing; steps on images of one size share their passes."""
+    def stored(self, index: int) -> bool:
+        """Return whether the Value of a step is in the store."""
+        try:
+            self.bench.store.value(self.bench.key(index))
+        except KeyError:
+            return False
+        return True
+
+    def stage(self, steps: list[int], ahead: Foresight | None = None) -> None:
+        """Measure *steps*, which wait for nothing or ride *ahead*; steps on images of one size share their passes."""
+        if ahead is not None and not set(steps).isdisjoint(ahead.riders):
+            try:
+                return self._stage(steps, ahead)
+            except NodeFailed:
+                # Perhaps what was supposed is false; if it is not, the rider fails again when its turn comes.
+                steps = [i for i in steps if i not in ahead.riders and i not in self.evaluation.measured]
+        self._stage(steps, None)
+
+    def _stage(self, steps: list[int], ahead: Foresight | None) -> None:
+        evaluation = ahead.evaluation if ahead is not None else self.evaluation
         states: dict[int, Any] = {}
         todo = steps
         for _ in range(MAX_PASSES):
+            looking = _looking(evaluation, todo, states)
+            waiting = [i for i in todo if i not in looking] if looking else []
             again: dict[int, Any] = {}
-            for group in self._by_size(todo):
+            for group in _by_size(evaluation, looking or todo):
                 self.bench.report.passes += 1
-                partials = self._pass(group, states)
-                finished = self.bench.lane.map(self._finished, group, partials, [states.get(i) for i in group])
+                partials = self._pass(evaluation, group, states)
+                finish = partial(self._finished, evaluation)
+                finished = self.bench.lane.map(finish, group, partials, [states.get(i) for i in group])
                 for i, found in zip(group, finished, strict=True):
                     if isinstance(found, Again):
                         again[i] = found.state
+                    elif ahead is not None and i in ahead.riders:
+                        ahead.found[i] = found
                     else:
-                        self._learn(i, found)
-            if not again:
+                        self.learn(i, found)
+            if not again and not waiting:
                 return
-            states, todo = again, list(again)
+            states |= again
+            todo = sorted([*again, *waiting])
         labels = ", ".join(self.plan.steps[i].label for i in todo)
         raise EngineError(f"{labels}: not measured after {MAX_PASSES} passes over the pixels")
 
-    def _learn(self, index: int, value: Any) -> None:
+    def learn(self, index: int, value: Any) -> None:
+        """Take note of a Value that was measured."""
         # Through the packer even when fresh, so that a stored Value and a new one cannot differ.
         plain = unpack(pack(value))
         self.evaluation.learn(index, plain)
@@ -104,11 +132,11 @@ class Measuring:
             self.bench.times.call("passes", index, passes)
         self.bench.report.states[self.plan.steps[index].label] = "measured"
 
-    def _finished(self, index: int, partial: Any, state: Any) -> Any:
+    def _finished(self, evaluation: Evaluation, index: int, told: Any, state: Any) -> Any:
         step = self.plan.steps[index]
         begun = time.thread_time()
         try:
-            found = step.process.finish(partial, self.evaluation.known(index, "", state=state))
+            found = step.process.finish(told, evaluation.known(index, "", state=state))
             self.bench.times.call("finish", index, time.thread_time() - begun)
             return found
         except EngineError as e:
@@ -116,22 +144,15 @@ class Measuring:
         except Exception as e:
             raise NodeFailed(step.label, step.process.id, "its measure", f"{type(e).__name__}: {e}") from e
 
-    def _by_size(self, steps: list[int]) -> list[list[int]]:
-        groups: dict[tuple[int, int], list[int]] = {}
-        for i in steps:
-            grid = self.evaluation.grid(i)
-            groups.setdefault((grid.height, grid.width), []).append(i)
-        return list(groups.values())
-
-    def _pass(self, group: list[int], states: dict[int, Any]) -> list[Any]:
-        grid = self.evaluation.grid(group[0])
+    def _pass(self, evaluation: Evaluation, group: list[int], states: dict[int, Any]) -> list[Any]:
+        grid = evaluation.grid(group[0])
         block_rows = measure_block_rows(grid.width)
-        images = measured_images(self.evaluation, group)
+        images = measured_images(evaluation, group)
         stored = self.kept.of(group)
         tile_rows = measure_tile_rows(grid.width)
-        cut = best_cut(self.evaluation, images, grid.box, tile_rows, stored, self.bench.memory.strip)
+        cut = best_cut(evaluation, images, grid.box, tile_rows, stored, self.bench.memory.strip)
         rows = min(block_rows, cut.rows)
-        work = Work(self.evaluation, stored, states, rows=rows, columns=cut.columns, cancel=self.bench.cancel)
+        work = Work(evaluation, stored, states, rows=rows, columns=cut.columns, cancel=self.bench.cancel)
         with self.bench.lane.share(work) as ticket:
             tasks: dict[Any, Any] = {}
             last: Any = None
@@ -152,10 +173,10 @@ class Measuring:
                 partials: list[Any]
                 partials, read, spent = self.bench.lane.get(tasks, [last], watch, self.bench.cancel)[0]
                 cost["read"] += read
-            self._note_pass(group, spent)
+            self._note_pass(evaluation, group, spent)
             return partials
 
-    def _note_pass(self, group: list[int], spent: list[Spent]) -> None:
+    def _note_pass(self, evaluation: Evaluation, group: list[int], spent: list[Spent]) -> None:
         """Remember what a pass took, and how much of the images before each measure was made for it."""
         samples: dict[int, float] = {}
         for one in spent:
@@ -165,8 +186,26 @@ class Measuring:
                     samples[step] = samples.get(step, 0.0) + made
         for i in group:
             shares = [0.0]
-            for feed in self.evaluation.image_feeds(i):
+            for feed in evaluation.image_feeds(i):
                 if feed.step in samples:
-                    frame = self.evaluation.frame(feed)
+                    frame = evaluation.frame(feed)
                     shares.append(samples[feed.step] / (frame.channels * frame.height * frame.width))
             self._pulled[i] = self._pulled.get(i, 0.0) + max(shares)
+
+
+def _looking(evaluation: Evaluation, steps: list[int], states: dict[int, Any]) -> list[int]:
+    """Return which of *steps* only look at some rows in their next pass: they go first.
+
+    Those that want all pixels wait, so that they share the pass in which the others want them too.
+    """
+    if len(steps) == 1:
+        return []
+    return [i for i in steps if needed_share(evaluation, i, states.get(i)) < 0.5]
+
+
+def _by_size(evaluation: Evaluation, steps: list[int]) -> list[list[int]]:
+    groups: dict[tuple[int, int], list[int]] = {}
+    for i in steps:
+        grid = evaluation.grid(i)
+        groups.setdefault((grid.height, grid.width), []).append(i)
+    return list(groups.values())

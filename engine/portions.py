@@ -16,6 +16,8 @@ from .plan import Feed
 
 # Samples of one channel: enough work (a second or so) that the ends of passes, where workers wait, do not count.
 PORTION = 64 * 1024 * 1024
+# Groups that hang together are one where they draw on so few images in all: channels that are fitted to one of them.
+FEW = 4
 # How many strips a portion is pulled in at least, so that small budgets make small portions.
 _STRIPS = 4
 
@@ -51,7 +53,7 @@ def _together(evaluation: Evaluation, steps: list[int], kept: Container[Feed]) -
     """Return groups of steps that draw on the same images, in the order of their first steps.
 
     A step belongs to a group that draws on all its images and perhaps more: the noise of a light goes with its local
-    normalisation. One image that all have in common, such as a reference, does not tie a night together.
+    normalisation. One image that all have in common, such as a reference, ties a few together, but not a night.
     """
     drawn: dict[int, frozenset[int]] = {}
     sources = {step: _sources(evaluation, step, kept, drawn) for step in steps}
@@ -60,7 +62,21 @@ def _together(evaluation: Evaluation, steps: list[int], kept: Container[Feed]) -
         mine = sources[step]
         home = mine if mine in groups else next((g for g in groups if mine <= g), mine)
         groups.setdefault(home, []).append(step)
-    return sorted((sorted(group) for group in groups.values()), key=lambda group: group[0])
+    return sorted((sorted(group) for group in _few_joined(groups)), key=lambda group: group[0])
+
+
+def _few_joined(groups: dict[frozenset[int], list[int]]) -> list[list[int]]:
+    """Return the groups; those that hang together by images they have in common are one if these are few in all."""
+    clusters: list[list[frozenset[int]]] = []
+    for sources in groups:
+        touched = [c for c in clusters if any(sources & other for other in c)]
+        clusters = [c for c in clusters if c not in touched] + [[sources, *(o for c in touched for o in c)]]
+    found: list[list[int]] = []
+    for cluster in clusters:
+        steps = [groups[sources] for sources in cluster]
+        few = len(frozenset().union(*cluster)) <= FEW
+        found += [[i for group in steps for i in group]] if few else steps
+    return found
 
 
 def _sources(

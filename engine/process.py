@@ -14,7 +14,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, dataclass_transform
 
 import numpy as np
 import numpy.typing as npt
@@ -22,9 +22,13 @@ import numpy.typing as npt
 from .errors import ParameterError
 from .frame import Frame, State
 from .grids import GridMap, SameGrid
+from .order import Wanted
 from .params import Spec, checked, param, specs_of
 from .ports import Port
 from .region import Box
+
+if TYPE_CHECKING:
+    from .summaries import Summary
 
 Tile = npt.NDArray[np.float32]
 """Pixels of one box: float32, ``(channels, rows, columns)``, C order. Never changed in place by a process."""
@@ -155,6 +159,12 @@ class Process:
     draws
         Whether the images of `many` ports come as a `Drawn`, which pulls one at a time when it is asked for, instead
         of a tuple of tiles: for series of hundreds of images.
+    statistics
+        Where all that is measured are the median, quantiles and MAD of the nominal channels of the only image input:
+        which. The process makes its Value of them by `summarised`: they may be found without a pass over the image.
+    rises
+        Says of the arguments of `pixel` whether it never falls where the sample rises, not even by rounding: so do sums
+        and products with constants, and limits, but not quotients of samples. None: it is not known.
     relates
         Pairs of image inputs whose pixel grids are to be related; see `Known.maps`.
     """
@@ -171,8 +181,10 @@ class Process:
     maskable: ClassVar[bool] = True
     dear: ClassVar[bool] = False
     draws: ClassVar[bool] = False
+    statistics: ClassVar[Wanted | None] = None
     relates: ClassVar[tuple[tuple[str, str], ...]] = ()
     pixel: ClassVar[Callable[..., Any] | None] = None
+    rises: ClassVar[Callable[..., bool] | None] = None
 
     def __init_subclass__(cls, *, id: str = "", version: int = 1) -> None:
         cls.id, cls.version = id, version
@@ -262,7 +274,8 @@ class Process:
         """Return what one measuring tile tells (plain data and numpy arrays).
 
         Tiles come in the order of the image inputs; None for an unlinked one, a tuple for a `many` port.
-        A process without image inputs is asked for each tile of its own output frame.
+        A process without image inputs is asked for each tile of its own output frame; one that answers `foresee`
+        is given its own pixels of it.
         """
         raise NotImplementedError
 
@@ -272,6 +285,18 @@ class Process:
 
     def finish(self, partial: Any, known: Known) -> Any:
         """Return the Value measured, or `Again(state)` for another pass."""
+        raise NotImplementedError
+
+    def foresee(self, known: Known) -> Any:
+        """Return the Value that `finish` will very likely return, found by reading a little; None where it is open.
+
+        Only for processes without image inputs whose Value shows in nothing but the frame of their image. Measures
+        that wait for the Value then go ahead; they are dropped where the frame turns out to be another.
+        """
+        return None
+
+    def summarised(self, known: Known, found: list[Summary]) -> Any:
+        """Return the Value that follows from the statistics of each channel; see `statistics`."""
         raise NotImplementedError
 
     def compute(self, known: Known) -> Any:

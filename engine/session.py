@@ -6,6 +6,7 @@ import contextlib
 from threading import Event as CancelEvent
 
 from .errors import NodeFailed
+from .foresight import foresee
 from .kept import Pool
 from .making import Making
 from .measuring import Measuring
@@ -17,6 +18,7 @@ from .provenance import Sign
 from .region import Box
 from .report import Watcher
 from .schedule import Lane
+from .sketches import Sketches
 from .states import check_states
 from .store import Store
 from .workbench import Workbench
@@ -40,6 +42,7 @@ class Session:
         self.plan, self.store = plan, store
         self.evaluation, self.report = self.bench.evaluation, self.bench.report
         self.measuring, self.making = Measuring(self.bench), Making(self.bench, sign)
+        self.sketches = Sketches(self.evaluation, self.measuring.stored)
 
     def aim(self, steps: list[int]) -> None:
         """Say all that is to be measured and made; what can be told to fail without pixels fails here."""
@@ -64,7 +67,7 @@ class Session:
             awaited = lowering.awaited()
             steps = sorted({i for behind in awaited.values() for i in behind})
             # What the rest of the graph takes by then stays where it is kept, for the stages after this one.
-            taken = {f.step for step in self.plan.steps for f in step.feeds()}
+            taken = {f.step for step in self.plan.steps for f in step.feeds()} | self.sketches.steps
             self.aim([*steps, *(i for i in range(len(self.plan.steps)) if i not in taken)])
             try:
                 self.measure(steps)
@@ -83,17 +86,24 @@ class Session:
         if not set(steps) <= set(self.bench.goal):
             self.aim(steps)
         while True:
-            ready, _ = self.evaluation.pending(steps, self.measuring.recall, self.measuring.compute)
+            wanted = [*steps, *self.sketches.towards(steps)]
+            ready, _ = self.evaluation.pending(wanted, self._recall, self.measuring.compute)
             if not ready:
                 break
             check_states(self.evaluation, steps)
             self.making.keep([], ready)
             self.making.hold_dear(ready)
-            ready, twins = self.measuring.distinct(ready)
-            for portion in portions(self.evaluation, ready, self.bench.kept.of(ready), self.bench.memory.strip):
+            ahead = foresee(self.evaluation, ready, wanted, self.measuring.stored)
+            known = ahead.evaluation if ahead is not None else self.evaluation
+            ready, twins = self.measuring.distinct([*ready, *(ahead.riders if ahead is not None else ())])
+            for portion in portions(known, ready, self.bench.kept.of(ready), self.bench.memory.strip):
                 self.bench.next_stage()
-                self.measuring.stage(portion)
+                self.measuring.stage(portion, ahead)
+            for i, value in ahead.confirmed(self.evaluation) if ahead is not None else ():
+                self.measuring.learn(i, value)
             for i, same in twins.items():
+                if same not in self.evaluation.measured:
+                    continue  # it rode on what did not come true
                 self.evaluation.learn(i, self.evaluation.measured[same])
                 self.report.states[self.plan.steps[i].label] = "measured"
             self.bench.kept.release(self.bench.goal)
@@ -103,6 +113,15 @@ class Session:
                 self.report.values[label] = self.evaluation.measured[i]
                 self.report.states.setdefault(label, "computed")
         check_states(self.evaluation, steps)
+
+    def _recall(self, index: int) -> bool:
+        """Return whether the Value of a step is known without a pass over its images."""
+        if self.measuring.recall(index):
+            return True
+        found = self.sketches.answer(index)
+        if found is not None:
+            self.measuring.learn(index, found)
+        return found is not None
 
     def _look_ahead(self, steps: list[int]) -> None:
         """Ask for every frame before the first pixel is read, so that sizes that do not fit are told at once."""

@@ -166,11 +166,9 @@ class Summaries:
 
     def _sifted(self, p: Mapping[str, Any], windows: Windows) -> Summary | None:
         """Return the summary, or None where a window was missed."""
-        count = int(p["below"][-1])
-        if count == 0:
+        if p["below"][-1] == 0:
             return None
-        found = search(sifting.cells(p, windows, _dense(p)), self.wanted)[0]
-        return None if found is None else Summary(count=count, missing=int(p["size"]) - count, outside=0, **found)
+        return summary_of(sifting.cells(p, windows, dense(p)), int(p["size"]), self.wanted)
 
     def _begin(self, p: Mapping[str, Any]) -> dict[str, Any]:
         if p["count"] == 0:
@@ -183,8 +181,15 @@ class Summaries:
         if state["found"] is not None:
             return dict(state)
         windows = Windows(*state["windows"])
-        cells = split(Cells(*state["cells"]), windows, _dense(p))
+        cells = split(Cells(*state["cells"]), windows, dense(p))
         return _channel(state["known"], *search(cells, self.wanted))
+
+
+def summary_of(cells: Cells, size: int, wanted: Wanted) -> Summary | None:
+    """Return what *cells* tell of *size* samples, those in no cell missing; None where that is too little."""
+    found = search(cells, wanted)[0]
+    count = int(cells.held.sum())
+    return None if found is None else Summary(count=count, missing=size - count, outside=0, **found)
 
 
 def _channel(known: Any, found: Any, cells: Any = (), windows: Any = ()) -> dict[str, Any]:
@@ -349,7 +354,7 @@ def _tally(hits: Any, counts: Any) -> None:
         counts[hits[i]] += np.uint32(1)
 
 
-def _dense(p: Mapping[str, Any]) -> npt.NDArray[np.unsignedinteger[Any]]:
+def dense(p: Mapping[str, Any]) -> npt.NDArray[np.unsignedinteger[Any]]:
     """Return a refining partial as an array of counters that may be changed."""
     if "counts" in p:
         given: npt.NDArray[np.unsignedinteger[Any]] = p["counts"]
@@ -402,7 +407,7 @@ def _added(first_a: int, a: Any, first_b: int, b: Any) -> tuple[int, Counts]:
 def _merged_slots(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
     if a["slots"] == 0:
         return a
-    counts = _dense(a)
+    counts = dense(a)
     if "counts" in b:
         counts += b["counts"]
     else:

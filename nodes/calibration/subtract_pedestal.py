@@ -47,6 +47,10 @@ class SubtractPedestal(Process, id="calibration.subtract_pedestal"):
         return image.with_(header=header, words=words)
 
     @staticmethod
+    def rises(amount: float) -> bool:
+        return True
+
+    @staticmethod
     def pixel(x, amount):  # type: ignore[no-untyped-def]
         return x - amount
 

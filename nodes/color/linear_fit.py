@@ -146,6 +146,10 @@ class LinearFit(Process, id="color.linear_fit", version=2):
         return fitted["a"], fitted["b"], low, high
 
     @staticmethod
+    def rises(a: float, b: float, low: float, high: float) -> bool:
+        return b >= 0.0 and low <= high
+
+    @staticmethod
     def pixel(x: float, a: float, b: float, low: float, high: float) -> float:
         v = a + b * x
         v = low if v < low else v

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from ...engine.api import Frame, Known, ParameterError, Process, SourceError, Tile, param
+from ...engine.api import Box, Frame, Known, ParameterError, Process, SourceError, Tile, param
 from ._formats import open_reader
 from ._layout import has_infinity
 from ._reader import Reader
 
 StateChoice = Literal["auto", "linear", "stretched"]
 STATES = ("auto", "linear", "stretched")
+
+_USUAL_BOUNDS = ((0.0, 1.0), (0.0, 65535.0))
+# Rows that foretell the range of an image, and from which size on that is worth it.
+_FORESEEN_ROWS = 8
+_FORESEEN_PIXELS = 4 << 20
 
 
 class ReadImage(Process, id="io.read_image", version=1):
@@ -59,17 +65,26 @@ class ReadImage(Process, id="io.read_image", version=1):
     def measures(self, known: Known) -> bool:
         return self.bounds is None and _READERS.frame(Path(self.path), self.hdu).bounds is None
 
-    def measure(self, known: Known, *tiles: Any) -> list[float]:
-        """Return the least and the greatest finite sample of one tile; nothing where all are missing."""
-        tile = self._reader().read(known.box)
-        lo, hi = tile.min(), tile.max()
-        if not (np.isfinite(lo) and np.isfinite(hi)):
-            # NaN and infinities always come through to one of the two: only then it is worth to pick the others.
-            tile = tile[np.isfinite(tile)]
-            if not tile.size:
+    def measure(self, known: Known, image: Tile) -> list[float]:
+        """Return the least and the greatest sample of one tile; nothing where all are missing."""
+        lo, hi = image.min(), image.max()
+        if np.isnan(lo):  # a missing sample always comes through: only then it is worth to pick the others
+            image = image[~np.isnan(image)]
+            if not image.size:
                 return []
-            lo, hi = tile.min(), tile.max()
+            lo, hi = image.min(), image.max()
         return [float(lo), float(hi)]
+
+    def foresee(self, known: Known) -> list[float] | None:
+        """Return the range of a few rows; None where the file's own range is what counts, or reading is dear."""
+        reader, frame = self._reader(), known.frame
+        if not getattr(reader, "light", False) or frame.width * frame.height < _FORESEEN_PIXELS:
+            return None
+        found: list[float] = []
+        for y in np.linspace(0, frame.height - 1, _FORESEEN_ROWS).astype(int).tolist():
+            row = self.pixels(replace(known, box=Box(y, 0, y + 1, frame.width)))
+            found = self.merge(found, self.measure(known, row))
+        return found if bounds_of(found) in _USUAL_BOUNDS else None
 
     def merge(self, a: list[float], b: list[float]) -> list[float]:
         if not a or not b:
@@ -94,10 +109,9 @@ def bounds_of(measured: list[float]) -> tuple[float, float]:
     if not measured:
         return 0.0, 1.0
     lo, hi = measured
-    if lo >= 0.0 and hi <= 1.0:
-        return 0.0, 1.0
-    if lo >= 0.0 and hi <= 65535.0:
-        return 0.0, 65535.0
+    for black, white in _USUAL_BOUNDS:
+        if lo >= black and hi <= white:
+            return black, white
     # An image of one value still needs a black that is not white.
     return (lo, hi) if lo < hi else (lo, lo + 1.0)
 

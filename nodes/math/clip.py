@@ -28,6 +28,10 @@ class Clip(Process, id="math.clip", version=1):
             raise ParameterError(f"Clip: low must not exceed high, got low {self.low:g}, high {self.high:g}")
 
     @staticmethod
+    def rises(low: float, high: float) -> bool:
+        return low <= high
+
+    @staticmethod
     def pixel(x: Any, low: Any, high: Any) -> Any:
         if x < low:
             return low

@@ -42,6 +42,10 @@ class Rescale(Process, id="math.rescale", version=1):
         return {"low": [min(partial["low"])] * n, "high": [max(partial["high"])] * n}
 
     @staticmethod
+    def rises(low: float, gain: float, black: float) -> bool:
+        return gain >= 0.0
+
+    @staticmethod
     def pixel(x: Any, low: Any, gain: Any, black: Any) -> Any:
         return (x - low) * gain + black
 

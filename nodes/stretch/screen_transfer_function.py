@@ -26,6 +26,7 @@ class ScreenTransferFunction(Process, id="stretch.screen_transfer_function", ver
 
     inputs = (Port("image"),)
     outputs = (Port("display", "display", doc="one row of stretch parameters for each channel"),)
+    statistics = _SUMMARIES.wanted
 
     shadows_clipping: float = param(
         default=-2.8, low=-10.0, high=10.0, usual=(-5.0, -1.0), unit="sigma",
@@ -49,11 +50,12 @@ class ScreenTransferFunction(Process, id="stretch.screen_transfer_function", ver
         return _SUMMARIES.merge(a, b)
 
     def finish(self, partial: Any, known: Known) -> Any:
-        summaries = _SUMMARIES.finish(partial, _state(known))
-        if isinstance(summaries, Again):
-            return summaries
+        found = _SUMMARIES.finish(partial, _state(known))
+        return found if isinstance(found, Again) else self.summarised(known, found)
+
+    def summarised(self, known: Known, found: list[Summary]) -> dict[str, Any]:
         lo, hi = known.of("image").known_bounds()
-        return {"linked": self.linked, "rows": self._rows(summaries, lo, hi), "lo": lo, "hi": hi}
+        return {"linked": self.linked, "rows": self._rows(found, lo, hi), "lo": lo, "hi": hi}
 
     def _rows(self, summaries: Sequence[Summary], lo: float, hi: float) -> list[list[float]]:
         """Return the row of each channel; one without a finite sample is shown as it is and counts for nothing."""

@@ -36,7 +36,8 @@ def measured(process: ReadImage) -> Frame:
         return frame
     partial = None
     for box in strips(frame.box, 2):
-        part = process.measure(Known(frame=frame, box=box))
+        known = Known(frame=frame, box=box)
+        part = process.measure(known, process.pixels(known))
         partial = part if partial is None else process.merge(partial, part)
     return process.frame(Known(measured=process.finish(partial, Known())))
 
