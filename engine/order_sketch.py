@@ -15,7 +15,8 @@ from .params import param
 from .ports import Port
 from .process import Again, Known, Process, Tile
 from .region import Box
-from .summaries import Summaries, Summary, dense, summary_of
+from .summaries import Summaries, Summary, summary_of
+from .tile_counts import dense
 
 
 class OrderSketch(Process, id="engine.order_sketch"):

@@ -17,7 +17,8 @@ from astropy.io import fits
 from lerarlink.engine.api import seconds_of
 from lerarlink.graphs.document import Graph
 from lerarlink.graphs.series import SeriesOptions, build
-from lerarlink.tools.lerar import _of_seed, frame_files
+from lerarlink.tools.lerar import frame_files
+from lerarlink.tools.lerar.period import of_seed
 from lerarlink.tools.simulate.series import FRAMES, SimulatedSeries
 
 Lerar = Callable[..., Any]
@@ -105,7 +106,7 @@ def test_the_period_of_a_region_is_one_of_the_times_that_the_link_has(tmp_path: 
         regions={"core": f"circle {star.column},{star.row},2.5"},
     )  # fmt: skip
     said: list[str] = []
-    found, told = _of_seed(paths, options, said, said.append, {})
+    found, told = of_seed(paths, options, said, said.append, {})
     seconds = [
         seconds_of(build(paths, replace(options, trv=trv))["times"].value())
         for trv in (f"{found.trv[:-1]};bary=off]", f"{found.trv[:-1]};bary=on]", found.trv)

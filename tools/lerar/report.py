@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..graphs.series import MAPS
-from .plots import Line, Map, lines_png, maps_png
-from .report import Picture, Table, write_report
+from ...graphs.series import MAPS
+from ..plots import Line, Map, lines_png, maps_png
+from ..report import Picture, Table, write_report
 
 if TYPE_CHECKING:
-    from .lerar import LerarResult
+    from .run import LerarResult
 
 GRAPH = "series.lerar"
 _DAY = 86400.0
@@ -85,7 +85,7 @@ def _cell(value: Any) -> Any:
 def _maps(result: LerarResult, out: Path) -> bytes:
     import numpy as np
 
-    from ..graphs.document import Graph
+    from ...graphs.document import Graph
 
     rings = [(r["y"], r["x"]) for r in result.detections[:_RINGED]]
     drawn = []
