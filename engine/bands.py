@@ -6,7 +6,6 @@ import os
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any
 
 from .chains import Chain
@@ -22,9 +21,6 @@ from .region import Box, measure_tile_rows, strips
 from .schedule import shared
 from .stored_pixels import Pixels, StoredPixels
 from .traffic import Traffic
-
-# Tiles that tell which share of an image a pass wants.
-_SHARE_TILES = 16
 
 Partials = tuple[list[Any], float, list[Spent]]
 """What was measured, the bytes of source files that were read for it, and what each block took."""
@@ -172,24 +168,6 @@ def measured_images(evaluation: Evaluation, steps: Sequence[int]) -> list[Feed]:
             if port.is_image and linked is not None:
                 found |= dict.fromkeys([linked] if isinstance(linked, Feed) else linked)
     return list(found)
-
-
-def needed_share(evaluation: Evaluation, index: int, state: Any) -> float:
-    """Return about which part of its images a step wants in the pass that *state* asks for, by a few tiles."""
-    step, grid = evaluation.plan.steps[index], evaluation.grid(index)
-    if not step.process.answers("needs"):
-        return 1.0
-    wanted = seen = 0
-    for tile in islice(strips(grid.box, measure_tile_rows(grid.width)), _SHARE_TILES):
-        known = evaluation.known(index, "", box=tile, state=state)
-        for port in step.process.inputs:
-            linked = step.inputs.get(port.name)
-            if port.is_image and linked is not None:
-                count = 1 if isinstance(linked, Feed) else len(linked)
-                boxes = needed_boxes(step.process, tile, port.name, known, count)
-                wanted += sum(max(0, b.height) * max(0, b.width) for b in boxes)
-                seen += tile.height * tile.width * len(boxes)
-    return wanted / seen if seen else 1.0
 
 
 def _same_size_images(work: Work, steps: Sequence[int], strip: Box, tile_rows: int) -> dict[Feed, list[Box]]:

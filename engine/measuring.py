@@ -6,7 +6,7 @@ import time
 from functools import partial
 from typing import Any
 
-from .bands import Work, compute_value, fold, measure_block, measured_images, needed_share, passed
+from .bands import Work, compute_value, fold, measure_block, measured_images, passed
 from .costs import Spent
 from .errors import EngineError, NodeFailed
 from .evaluation import Evaluation
@@ -196,11 +196,14 @@ class Measuring:
 def _looking(evaluation: Evaluation, steps: list[int], states: dict[int, Any]) -> list[int]:
     """Return which of *steps* only look at some rows in their next pass: they go first.
 
-    Those that want all pixels wait, so that they share the pass in which the others want them too.
+    The others wait, so that they share the pass in which these want all pixels too.
     """
-    if len(steps) == 1:
-        return []
-    return [i for i in steps if needed_share(evaluation, i, states.get(i)) < 0.5]
+
+    def looks(index: int) -> bool:
+        process = evaluation.plan.steps[index].process
+        return process.answers("looks") and process.looks(evaluation.known(index, "", state=states.get(index)))
+
+    return [i for i in steps if looks(i)]
 
 
 def _by_size(evaluation: Evaluation, steps: list[int]) -> list[list[int]]:

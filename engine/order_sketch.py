@@ -37,6 +37,9 @@ class OrderSketch(Process, id="engine.order_sketch"):
     def needs(self, box: Box, port: str, known: Known) -> Box:
         return self._summaries.needs(box, self._state(known))
 
+    def looks(self, known: Known) -> bool:
+        return self._summaries.looks(self._state(known))
+
     def measure(self, known: Known, image: Tile) -> Any:
         return self._summaries.measure(image[: known.of("image").nominal], self._state(known), known.box)
 
@@ -45,7 +48,7 @@ class OrderSketch(Process, id="engine.order_sketch"):
 
     def finish(self, partial: Any, known: Known) -> Any:
         state = self._state(known)
-        if "look" in state:
+        if self.looks(known):
             again = self._summaries.finish(partial, state)
             return again if isinstance(again, Again) and "sift" in again.state else []
         return [

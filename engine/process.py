@@ -270,6 +270,13 @@ class Process:
         """Return whether pixels have to be measured first. Default: whether `measure` is answered."""
         return type(self).measure is not Process.measure
 
+    def looks(self, known: Known) -> bool:
+        """Return whether the pass that `known.state` asks for only looks at some rows, and another is to follow.
+
+        Measures that go over all pixels wait for such a look, to share the pass that follows. Default: no.
+        """
+        return False
+
     def measure(self, known: Known, *tiles: Any) -> Any:
         """Return what one measuring tile tells (plain data and numpy arrays).
 

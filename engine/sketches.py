@@ -11,6 +11,7 @@ little; then the image itself is gone over. What comes out is the same to the la
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,9 @@ from .errors import EngineError
 from .evaluation import Evaluation
 from .order import Wanted
 from .steps import Feed, Step
+
+_ADDING = threading.Lock()
+"""Held while a plan grows, which several sessions may work on."""
 
 
 class Sketches:
@@ -96,8 +100,9 @@ class Sketches:
         process = OrderSketch(fractions=wanted.fractions, mad=wanted.mad)
         found = self._of.get((base, process))
         if found is None:
-            found = self._of[base, process] = len(plan.steps)
-            plan.steps.append(Step(plan.steps[index].node, process, {"image": base}, plan.steps[index].frame))
+            with _ADDING:
+                found = self._of[base, process] = len(plan.steps)
+                plan.steps.append(Step(plan.steps[index].node, process, {"image": base}, plan.steps[index].frame))
             self.steps.add(found)
         return found
 

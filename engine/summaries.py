@@ -121,13 +121,17 @@ class Summaries:
         """Return the state of the first pass over an image of *area* pixels, to be handed on where there is none."""
         return {"look": area} if self._sifts and sifting.looks(area) else None
 
+    def looks(self, state: Any) -> bool:
+        """Return whether the pass that *state* asks for only looks at some rows."""
+        return state is not None and "look" in state
+
     def needs(self, box: Box, state: Any) -> Box:
         """Return which rows of measuring tile *box* `measure` wants in the pass that *state* asks for."""
-        return sampled_rows(box) if state is not None and "look" in state else box
+        return sampled_rows(box) if self.looks(state) else box
 
     def measure(self, tile: Tile, state: Any, box: Box) -> Partial:
         """Return what *tile* (any channels of what `needs` says of *box*) tells in the pass that *state* asks for."""
-        if state is not None and "look" in state:
+        if self.looks(state):
             return [{"look": [sifting.looked(plane, box, state["look"])]} for plane in tile]
         if state is not None and "sift" in state:
             return [
@@ -143,7 +147,7 @@ class Summaries:
 
     def finish(self, partial: Partial, state: Any) -> Again | list[Summary]:
         """Return the summary of each channel, or `Again` for a further pass."""
-        if state is not None and "look" in state:
+        if self.looks(state):
             return self._looked(partial, state["look"])
         if state is not None and "sift" in state:
             found = [self._sifted(p, Windows(*w)) for p, w in zip(partial, state["sift"], strict=True)]

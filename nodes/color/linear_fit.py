@@ -88,9 +88,10 @@ class LinearFit(Process, id="color.linear_fit", version=2):
 
     def needs(self, box: Box, port: str, known: Known) -> Box:
         measuring = known.port == "" and self.measures(known)
-        if not measuring or not all("line" in s or s["some_rows"] for s in self._states(known)):
-            return box
-        return sampled_rows(box)
+        return sampled_rows(box) if measuring and self.looks(known) else box
+
+    def looks(self, known: Known) -> bool:
+        return all("line" in s or s["some_rows"] for s in self._states(known))
 
     def measure(self, known: Known, image: Tile, reference: Tile) -> Any:
         box = self.needs(known.box, "image", known)

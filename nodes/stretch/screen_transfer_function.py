@@ -43,6 +43,9 @@ class ScreenTransferFunction(Process, id="stretch.screen_transfer_function", ver
     def needs(self, box: Box, port: str, known: Known) -> Box:
         return _SUMMARIES.needs(box, _state(known))
 
+    def looks(self, known: Known) -> bool:
+        return _SUMMARIES.looks(_state(known))
+
     def measure(self, known: Known, image: Tile) -> Any:
         return _SUMMARIES.measure(image[: known.of("image").nominal], _state(known), known.box)
 

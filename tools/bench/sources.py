@@ -83,6 +83,9 @@ class Median(Process, id="bench.median"):
     def needs(self, box: Box, port: str, known: Known) -> Box:
         return _SUMMARIES.needs(box, _state(known))
 
+    def looks(self, known: Known) -> bool:
+        return _SUMMARIES.looks(_state(known))
+
     def measure(self, known: Known, *tiles: Any) -> Any:
         return _SUMMARIES.measure(tiles[0], _state(known), known.box)
 
