@@ -30,6 +30,19 @@ class Evaluation:
         self._frames: dict[Feed, Frame] = {}
         self._knowns: dict[Feed, Known] = {}
 
+    def copy(self) -> Evaluation:
+        """Return an evaluation of the same plan that knows the same and learns apart."""
+        made = Evaluation(self.plan)
+        made.measured, made.keys, made.links = dict(self.measured), dict(self.keys), self.links
+        made._frames, made._knowns = dict(self._frames), dict(self._knowns)
+        return made
+
+    def knows_more_than(self, other: Evaluation) -> bool:
+        """Return whether anything was found out here that *other*, of the same plan, does not know."""
+        mine = (self.measured, self.keys, self._frames, self._knowns)
+        theirs = (other.measured, other.keys, other._frames, other._knowns)
+        return any(len(a) > len(b) for a, b in zip(mine, theirs, strict=True))
+
     # -- Values -----------------------------------------------------------------------------------
 
     def learn(self, step: int, measured: Any) -> None:
