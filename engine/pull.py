@@ -78,8 +78,10 @@ class Puller:
         """Drop what was remembered, except what was prefetched."""
         self._memo.clear()
 
-    def pull(self, feed: Feed, box: Box) -> Tile:
+    def pull(self, feed: Feed, box: Box, room: Tile | None = None) -> Tile:
         """Return the pixels of *box*, which must lie within the image of *feed*. Do not change them.
+
+        They may be made in *room*, a tile whose channels are each contiguous, if they are not there yet.
 
         Raises
         ------
@@ -93,7 +95,7 @@ class Puller:
             kept = self.stored.get(feed)
             found = kept.read(box) if kept is not None else None
             if found is None:
-                found = self._make(feed, box)
+                found = self._make(feed, box, room)
             # Tiles are shared; a process that writes into its input is found out at once.
             found.flags.writeable = False
             self._memo[feed, box] = found
@@ -144,14 +146,14 @@ class Puller:
                 return part
         return None
 
-    def _make(self, feed: Feed, box: Box) -> Tile:
+    def _make(self, feed: Feed, box: Box, room: Tile | None) -> Tile:
         step = self.evaluation.plan.steps[feed.step]
         begun = self.meter.begin()
         try:
             chains = self._chains_of(feed)
             if chains is not None:
                 frame = self.evaluation.frame(feed)
-                made = run_chains(chains, box, frame.width * frame.height, self.pull)
+                made = run_chains(chains, box, frame.width * frame.height, self.pull, room)
                 self.meter.end(begun, "pixels", _shares(chains, box))
                 return made
             known = self.evaluation.known(feed.step, feed.port, box=box)
