@@ -39,9 +39,12 @@ class Evaluation:
 
     def knows_more_than(self, other: Evaluation) -> bool:
         """Return whether anything was found out here that *other*, of the same plan, does not know."""
-        mine = (self.measured, self.keys, self._frames, self._knowns)
-        theirs = (other.measured, other.keys, other._frames, other._knowns)
-        return any(len(a) > len(b) for a, b in zip(mine, theirs, strict=True))
+        return (
+            len(self.measured) > len(other.measured)
+            or len(self.keys) > len(other.keys)
+            or len(self._frames) > len(other._frames)
+            or len(self._knowns) > len(other._knowns)
+        )
 
     # -- Values -----------------------------------------------------------------------------------
 

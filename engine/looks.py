@@ -117,7 +117,7 @@ class Look:
 
     def _found(self) -> _Known | None:
         with _lock:
-            known = _kept.get(self._graph, {}).get(self._node)
+            known = _kept.setdefault(self._graph, OrderedDict()).get(self._node)
         return known if known is not None and known.holds(self._grounds) else None
 
     def _keep(self, known: _Known) -> None:
