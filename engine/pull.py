@@ -186,13 +186,33 @@ class Puller:
         rows = _indices(box.y0, box.y1, frame.height, edge)
         columns = _indices(box.x0, box.x1, frame.width, edge)
         inner = Box(int(rows.min()), int(columns.min()), int(rows.max()) + 1, int(columns.max()) + 1)
-        tile = self.pull(feed, inner)
-        tile = tile[:, (rows - inner.y0)[:, None], columns - inner.x0]
+        inside = box.overlap(frame.box)
+        tile = _filled(self.pull(feed, inner), inner, box, inside, rows, columns)
         if edge == "missing":
             ys, xs = np.arange(box.y0, box.y1), np.arange(box.x0, box.x1)
             tile[:, (ys < 0) | (ys >= frame.height)] = np.nan
             tile[:, :, (xs < 0) | (xs >= frame.width)] = np.nan
-        return np.ascontiguousarray(tile)
+        return tile
+
+
+def _filled(
+    tile: Tile, inner: Box, box: Box, inside: Box, rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp]
+) -> Tile:
+    """Return *box* made of *tile*, the pixels of *inner*, where rows and columns of the image say what stands there.
+
+    What lies *inside* the image is most of it, and is copied in one piece.
+    """
+    if inside.empty:
+        return np.ascontiguousarray(tile[:, (rows - inner.y0)[:, None], columns - inner.x0])
+    made = np.empty((tile.shape[0], box.height, box.width), np.float32)
+    y, x = slice(inside.y0 - box.y0, inside.y1 - box.y0), slice(inside.x0 - box.x0, inside.x1 - box.x0)
+    within = tile[:, inside.y0 - inner.y0 : inside.y1 - inner.y0]
+    made[:, y, x] = within[:, :, inside.x0 - inner.x0 : inside.x1 - inner.x0]
+    for side in (slice(0, x.start), slice(x.stop, box.width)):
+        made[:, y, side] = within[:, :, columns[side] - inner.x0]
+    for side in (slice(0, y.start), slice(y.stop, box.height)):
+        made[:, side] = tile[:, (rows[side] - inner.y0)[:, None], columns - inner.x0]
+    return made
 
 
 def _shares(chains: list[Chain], box: Box) -> Iterator[tuple[int, float, float]]:
