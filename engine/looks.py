@@ -62,7 +62,7 @@ class _Grounds:
         self.specs: list[tuple[NodeSpec, Any]] = []
 
     def hold(self, specs: Iterable[NodeSpec]) -> None:
-        """Keep what somebody may change in place: the parameters of nodes, and the variables."""
+        """Keep as it is what somebody may change in place: the parameters of nodes, and the variables."""
         self.variables = copy.deepcopy(self.variables)
         self.specs = [(spec, copy.deepcopy(dict(spec.params))) for spec in specs]
 
@@ -94,8 +94,10 @@ class Look:
             evaluation = self._before.evaluation.copy()
             self.session = Session(evaluation.plan, lane, store, None, None, evaluation=evaluation)
             return
+        if self._keeps:
+            self._grounds.hold(graph.spec(name) for name in graph.order([node]))
         lowering = Lowering(graph, [node])
-        self._files = _states(_inputs(graph, node, lowering)) if self._keeps else None
+        self._files = _states(_inputs(self._grounds, lowering)) if self._keeps else None
         self.session = Session(lowering.plan, lane, store, None, None)
         self.session.follow(lowering)
         self._grounds.values = dict(graph.link_values)  # following told the graph what links gave
@@ -110,15 +112,18 @@ class Look:
             return
         if self._files is None or _states(self._files) != self._files:
             return  # a file is missing, or was changed while it was read
-        specs = [self._graph.spec(name) for name in self._graph.order([self._node])]
-        self._grounds.hold(specs)
-        processes = {type(step.process) for step in known.plan.steps} | {spec.find() for spec in specs}
+        processes = {type(step.process) for step in known.plan.steps}
+        processes |= {spec.find() for spec, _ in self._grounds.specs}
         self._keep(_Known(self._grounds, processes, self._files, known.copy()))
 
     def _found(self) -> _Known | None:
         with _lock:
-            known = _kept.setdefault(self._graph, OrderedDict()).get(self._node)
-        return known if known is not None and known.holds(self._grounds) else None
+            looks = _kept.get(self._graph)
+            if looks is None or self._node not in looks:
+                return None
+            looks.move_to_end(self._node)
+            known = looks[self._node]
+        return known if known.holds(self._grounds) else None
 
     def _keep(self, known: _Known) -> None:
         with _lock:
@@ -129,13 +134,13 @@ class Look:
                 looks.popitem(last=False)
 
 
-def _inputs(graph: Wiring, node: str, lowering: Lowering) -> Iterator[str]:
-    """Yield the files that the nodes up to *node* read: those of the graph, and those of what they were opened into."""
-    for name in graph.order([node]):
-        spec = graph.spec(name)
+def _inputs(grounds: _Grounds, lowering: Lowering) -> Iterator[str]:
+    """Yield the files that are read: those that nodes name, and those of what the nodes were opened into."""
+    for spec, params in grounds.specs:
         for one in spec.find().params.values():
             if one.file == "input":
-                yield from (os.path.join(graph.folder or "", p) for p in _each(spec.params.get(one.name, one.default)))
+                paths = _each(params.get(one.name, one.default))
+                yield from (os.path.join(grounds.folder or "", p) for p in paths)
     for step in lowering.plan.steps:
         for one in step.process.params.values():
             if one.file == "input":
