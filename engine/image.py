@@ -42,7 +42,7 @@ class ImageHandle:
 
     def __len__(self) -> int:
         """Return the number of frames behind this output: 1, or those of a series."""
-        look = Look(self.graph, self.link.node, Lane("sync"), Store())
+        look = Look(self.graph, self.link.node, Lane("sync"), Store(), headers_only=True)
         look.remember()
         return len(look.session.plan.feeds_of(self.link))
 
@@ -55,7 +55,7 @@ class ImageHandle:
 
         Where parameters before it follow what is measured, that is measured first.
         """
-        look, feed = self._look(Lane("sync"))
+        look, feed = self._look(Lane("sync"), headers_only=True)
         found = look.session.evaluation.frame(feed)
         look.remember()
         return found
@@ -178,8 +178,8 @@ class ImageHandle:
         facts = f"{self.link} &middot; {f.width} &times; {f.height} &times; {f.channels} &middot; {f.state}"
         return f'<figure><img src="data:image/png;base64,{picture}"><figcaption>{facts}</figcaption></figure>'
 
-    def _look(self, lane: Lane, store: Store | None = None) -> tuple[Look, Feed]:
-        look = Look(self.graph, self.link.node, lane, store or Store())
+    def _look(self, lane: Lane, store: Store | None = None, *, headers_only: bool = False) -> tuple[Look, Feed]:
+        look = Look(self.graph, self.link.node, lane, store or Store(), headers_only=headers_only)
         feeds = look.session.plan.feeds_of(self.link)
         if not feeds:
             raise GraphError(f"{self.link} is absent: the optional source it comes from was not given")

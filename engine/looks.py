@@ -12,7 +12,7 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -40,6 +40,8 @@ class _Known:
     processes: set[type[Process]]
     files: dict[str, _State]
     evaluation: Evaluation
+    headers: Evaluation
+    """The same before anything was measured but what parameters follow."""
 
     def holds(self, grounds: _Grounds) -> bool:
         """Return whether nothing has changed since; files are asked anew each time."""
@@ -82,16 +84,19 @@ _lock = threading.Lock()
 
 
 class Look:
-    """One look at the outputs of a node: its session, with what earlier looks found out."""
+    """One look at the outputs of a node: its session, with what earlier looks found out.
 
-    def __init__(self, graph: Wiring, node: str, lane: Lane, store: Store) -> None:
-        self._graph, self._node = graph, node
+    With *headers_only* it does not know what those measured: what headers tell must not depend on the past.
+    """
+
+    def __init__(self, graph: Wiring, node: str, lane: Lane, store: Store, *, headers_only: bool = False) -> None:
+        self._graph, self._node, self._headers_only = graph, node, headers_only
         # What is dragged keeps to values that changed since; it is followed anew each time.
         self._keeps = not graph.dragged
         self._grounds = _Grounds(graph, store.root)
         self._before = self._found() if self._keeps else None
         if self._before is not None:
-            evaluation = self._before.evaluation.copy()
+            evaluation = self._told(self._before).copy()
             self.session = Session(evaluation.plan, lane, store, None, None, evaluation=evaluation)
             return
         if self._keeps:
@@ -100,21 +105,26 @@ class Look:
         self._files = _states(_inputs(self._grounds, lowering)) if self._keeps else None
         self.session = Session(lowering.plan, lane, store, None, None)
         self.session.follow(lowering)
+        self._headers = self.session.evaluation.copy()
         self._grounds.values = dict(graph.link_values)  # following told the graph what links gave
 
     def remember(self) -> None:
         """Keep what is known by now for looks to come."""
         known = self.session.evaluation
         if self._before is not None:
-            if known.knows_more_than(self._before.evaluation):
-                before = self._before
-                self._keep(_Known(before.grounds, before.processes, before.files, known.copy()))
+            if known.knows_more_than(self._told(self._before)):
+                now, before = known.copy(), self._before
+                self._keep(replace(before, headers=now) if self._headers_only else replace(before, evaluation=now))
             return
         if self._files is None or _states(self._files) != self._files:
             return  # a file is missing, or was changed while it was read
         processes = {type(step.process) for step in known.plan.steps}
         processes |= {spec.find() for spec, _ in self._grounds.specs}
-        self._keep(_Known(self._grounds, processes, self._files, known.copy()))
+        headers = known if self._headers_only else self._headers
+        self._keep(_Known(self._grounds, processes, self._files, known.copy(), headers.copy()))
+
+    def _told(self, known: _Known) -> Evaluation:
+        return known.headers if self._headers_only else known.evaluation
 
     def _found(self) -> _Known | None:
         with _lock:

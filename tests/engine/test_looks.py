@@ -84,6 +84,15 @@ def test_looks_before_anything_is_measured_do_not_stand_in_the_way_of_later_ones
     assert lowered.times == before
 
 
+def test_what_headers_tell_does_not_depend_on_what_was_measured(tmp_path: Path) -> None:
+    node = Graph().add("ReadImage", path=written(tmp_path / "one.fits", 300))
+    before = node.image.frame
+    node.compute(BOX)
+    node.compute(BOX)
+    assert node.image.frame == before
+    assert before.bounds is None
+
+
 EDITS = {
     "a parameter": lambda g: g.set("clip", "high", 290.0),
     "a spec": lambda g: g.replace(replace(g.spec("clip"), params={**g.spec("clip").params, "high": 280.0})),
