@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from .chains import Chain
 from .collected import Collected, Held
 from .costs import Meter, Spent
@@ -106,9 +108,12 @@ def make_band(ticket: Any, band: Sequence[int]) -> tuple[int, float, Spent]:
         if work.columns:
             puller.prefetch({feed: [box] for feed, _ in todo}, work.columns, work.stop_if_cancelled)
         for feed, writer in todo:
-            tile = puller.pull(feed, box)
+            # Made where it is to be, unless others of this strip may ask for it as a tile of its own.
+            room = writer.room(box) if len(todo) == 1 and isinstance(writer, Collected | Held) else None
+            tile = puller.pull(feed, box, room)
             begun = meter.begin()
-            _write(work, feed, writer, box, tile)
+            if room is None or not np.may_share_memory(tile, room):
+                _write(work, feed, writer, box, tile)
             meter.end(begun, _writing(writer), ((feed.step, 1.0, tile.size),))
             stored += tile.nbytes if isinstance(writer, StoredPixels) else 0
         read += puller.read

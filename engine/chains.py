@@ -73,9 +73,15 @@ def _chain(evaluation: Evaluation, feed: Feed, channel: int, made: Callable[[Fee
     return Chain(feed, channel, tuple(reversed(links)), tuple(through))
 
 
-def run_chains(chains: list[Chain], box: Box, pixels: int, pull: Callable[[Feed, Box], Tile]) -> Tile:
-    """Return the output tile of *box*; *pixels* is the size of the image, which says whether compiling pays."""
-    out = np.empty((len(chains), box.height, box.width), np.float32)
+def run_chains(
+    chains: list[Chain], box: Box, pixels: int, pull: Callable[[Feed, Box], Tile], out: Tile | None = None
+) -> Tile:
+    """Return the output tile of *box*, made in *out* if given, whose channels are each contiguous.
+
+    *pixels* is the size of the image, which says whether compiling pays.
+    """
+    if out is None:
+        out = np.empty((len(chains), box.height, box.width), np.float32)
     for plane, chain in zip(out, chains, strict=True):
         run_links(chain.links, pull(chain.base, box)[chain.channel], plane, fused=pixels >= FUSED_PIXELS)
     return out

@@ -34,6 +34,13 @@ class Collected:
         elif self.path is not None:
             np.memmap(self.path, np.float32, "r+", shape=self.shape)[:, rows] = tile
 
+    def room(self, box: Box) -> Tile | None:
+        """Return where a strip may be made in place; None where it has to be handed over by `write`."""
+        whole_rows = (box.x0, box.x1) == (self.box.x0, self.box.x1)
+        if self._array is None or not whole_rows:
+            return None
+        return self._array[:, box.y0 - self.box.y0 : box.y1 - self.box.y0]
+
     def view(self) -> Tile:
         """Return the array as far as it is filled."""
         if self._array is not None:
@@ -68,6 +75,9 @@ class Held:
 
     def write(self, box: Box, tile: Tile) -> None:
         self._taken.write(box, tile)
+
+    def room(self, box: Box) -> Tile | None:
+        return self._taken.room(box)
 
     def read(self, box: Box) -> Tile:
         return np.ascontiguousarray(self._taken.view()[:, box.y0 : box.y1, box.x0 : box.x1])

@@ -11,7 +11,7 @@ from .frame import Frame
 from .grids import between
 from .identity import EPOCH, digest
 from .links.resolving import Resolved
-from .process import Known, Process
+from .process import Known
 from .region import Box
 from .steps import Feed, Plan, Step
 
@@ -29,20 +29,42 @@ class Evaluation:
         """What parameter links gave on the way to the plan."""
         self._frames: dict[Feed, Frame] = {}
         self._knowns: dict[Feed, Known] = {}
+        # What sources say of themselves, no other step's Value changes; a series has hundreds of them.
+        self._source_frames: dict[Feed, Frame] = {}
+        self._never_measured: set[int] = set()
+
+    def copy(self) -> Evaluation:
+        """Return an evaluation of the same plan that knows the same and learns apart."""
+        made = Evaluation(self.plan)
+        made.measured, made.keys, made.links = dict(self.measured), dict(self.keys), self.links
+        made._frames, made._knowns = dict(self._frames), dict(self._knowns)
+        made._source_frames, made._never_measured = dict(self._source_frames), set(self._never_measured)
+        return made
+
+    def knows_more_than(self, other: Evaluation) -> bool:
+        """Return whether anything was found out here that *other*, of the same plan, does not know."""
+        return (
+            len(self.measured) > len(other.measured)
+            or len(self.keys) > len(other.keys)
+            or len(self._frames) + len(self._source_frames) > len(other._frames) + len(other._source_frames)
+            or len(self._knowns) > len(other._knowns)
+        )
 
     # -- Values -----------------------------------------------------------------------------------
 
     def learn(self, step: int, measured: Any) -> None:
         """Take note of what a step's `finish` or `compute` returned; frames may follow from it."""
         self.measured[step] = measured
+        for port in self.plan.steps[step].process.outputs:
+            self._source_frames.pop(Feed(step, port.name), None)
         self._frames.clear()
         self._knowns.clear()
 
     def supposing(self, values: dict[int, Any]) -> Evaluation:
         """Return a copy that takes *values* of steps for measured."""
-        other = Evaluation(self.plan)
-        other.measured = {**self.measured, **values}
-        other.keys, other.links = self.keys, self.links
+        other = self.copy()
+        for step, value in values.items():
+            other.learn(step, value)
         return other
 
     def value(self, feed: Feed) -> Any:
@@ -52,7 +74,7 @@ class Evaluation:
 
     def frame(self, feed: Feed) -> Frame:
         """Return the frame of an image output; errors name the node."""
-        found = self._frames.get(feed)
+        found = self._frames.get(feed) or self._source_frames.get(feed)
         if found is None:
             step = self.plan.steps[feed.step]
             process = step.process
@@ -68,7 +90,7 @@ class Evaluation:
                 raise NodeFailed(step.label, process.id, "its frame", f"{type(e).__name__}: {e}") from e
             if process.gives and found.state != process.gives:
                 found = found.with_(state=process.gives)
-            self._frames[feed] = found
+            (self._frames if step.inputs else self._source_frames)[feed] = found
         return found
 
     def known(self, index: int, port: str = "image", box: Box = _NOWHERE, state: Any = None) -> Known:
@@ -206,8 +228,13 @@ class Evaluation:
             compute(computable)
 
     def needs_measure(self, index: int) -> bool:
-        process: Process = self.plan.steps[index].process
-        return process.answers("measure") and process.measures(self._measure_known(index))
+        step = self.plan.steps[index]
+        if index in self._never_measured or not step.process.answers("measure"):
+            return False
+        wanted = step.process.measures(self._measure_known(index))
+        if not wanted and not step.inputs:
+            self._never_measured.add(index)
+        return wanted
 
     def waits(self, index: int) -> bool:
         """Return whether a step is still to be measured; yes where that cannot be told yet."""

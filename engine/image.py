@@ -14,8 +14,9 @@ import numpy as np
 from . import registry
 from .errors import GraphError
 from .frame import Frame
+from .looks import Look
 from .making import BAND_SAMPLES
-from .plan import Feed, Lowering
+from .plan import Feed
 from .process import Tile
 from .region import Box
 from .schedule import Lane, Scheduler
@@ -41,11 +42,9 @@ class ImageHandle:
 
     def __len__(self) -> int:
         """Return the number of frames behind this output: 1, or those of a series."""
-        lowering = Lowering(self.graph, [self.link.node])
-        if lowering.waiting:
-            with contextlib.closing(Session(lowering.plan, Lane("sync"), Store(), None, None)) as session:
-                session.follow(lowering)
-        return len(lowering.plan.feeds_of(self.link))
+        look = Look(self.graph, self.link.node, Lane("sync"), Store(), headers_only=True)
+        look.remember()
+        return len(look.session.plan.feeds_of(self.link))
 
     def __getitem__(self, index: int) -> ImageHandle:
         return ImageHandle(self.graph, self.link, range(len(self))[index])
@@ -56,14 +55,18 @@ class ImageHandle:
 
         Where parameters before it follow what is measured, that is measured first.
         """
-        session, feed = self._session(Lane("sync"))
-        return session.evaluation.frame(feed)
+        look, feed = self._look(Lane("sync"), headers_only=True)
+        found = look.session.evaluation.frame(feed)
+        look.remember()
+        return found
 
     @property
     def key(self) -> str:
         """The digest of everything that makes these pixels; reads the source files once."""
-        session, feed = self._session(Lane("sync"))
-        return f"{session.evaluation.key(feed.step, session.store.content)}.{feed.port}"
+        look, feed = self._look(Lane("sync"))
+        found = look.session.evaluation.key(feed.step, look.session.store.content)
+        look.remember()
+        return f"{found}.{feed.port}"
 
     def compute(
         self,
@@ -76,14 +79,16 @@ class ImageHandle:
     ) -> Tile:
         """Return the pixels of *box* (default: all) as a float32 array ``(channels, rows, columns)``."""
         with Lane(scheduler, workers) as lane:
-            session, feed = self._session(lane, store)
-            with contextlib.closing(session):
+            look, feed = self._look(lane, store)
+            with contextlib.closing(look.session) as session:
                 session.measure([feed.step])
                 frame = session.evaluation.frame(feed)
                 inside = frame.box if box is None else Box(*box)
                 if inside.empty or not frame.box.contains(inside):
                     raise GraphError(f"box {inside} lies outside the image of {frame.width}x{frame.height}")
-                return session.collect(feed, inside, strip_samples)
+                made = session.collect(feed, inside, strip_samples)
+                look.remember()
+                return made
 
     def to_dask(self) -> Any:
         """Return a `dask.array` of the image, one chunk a band; nothing is read before it is computed.
@@ -152,10 +157,11 @@ class ImageHandle:
         import PIL.Image
 
         with Lane() as lane:
-            session, feed = self._session(lane)
-            session.measure([feed.step])
-            frame = session.evaluation.frame(feed)
-            tile = session.collect(feed, frame.box)
+            look, feed = self._look(lane)
+            look.session.measure([feed.step])
+            frame = look.session.evaluation.frame(feed)
+            tile = look.session.collect(feed, frame.box)
+            look.remember()
         lo, hi = frame.known_bounds()
         shown = tile[:3] if frame.color == "rgb" and frame.channels >= 3 else tile[:1]
         levels = np.nan_to_num((shown - np.float32(lo)) / np.float32(hi - lo), nan=0.0)
@@ -172,16 +178,14 @@ class ImageHandle:
         facts = f"{self.link} &middot; {f.width} &times; {f.height} &times; {f.channels} &middot; {f.state}"
         return f'<figure><img src="data:image/png;base64,{picture}"><figcaption>{facts}</figcaption></figure>'
 
-    def _session(self, lane: Lane, store: Store | None = None) -> tuple[Session, Feed]:
-        lowering = Lowering(self.graph, [self.link.node])
-        session = Session(lowering.plan, lane, store or Store(), None, None)
-        session.follow(lowering)
-        feeds = lowering.plan.feeds_of(self.link)
+    def _look(self, lane: Lane, store: Store | None = None, *, headers_only: bool = False) -> tuple[Look, Feed]:
+        look = Look(self.graph, self.link.node, lane, store or Store(), headers_only=headers_only)
+        feeds = look.session.plan.feeds_of(self.link)
         if not feeds:
             raise GraphError(f"{self.link} is absent: the optional source it comes from was not given")
         if self.index is None and len(feeds) > 1:
             raise GraphError(f"{self.link} is a series of {len(feeds)} frames; take one, such as image[0]")
-        return session, feeds[self.index or 0]
+        return look, feeds[self.index or 0]
 
 
 class _Adder:
@@ -219,9 +223,10 @@ class _Source:
     def ready(self) -> tuple[Session, Feed]:
         with self._lock:
             if self._ready is None:
-                session, feed = self.handle._session(Lane("sync"))
-                session.measure([feed.step])
-                self._ready = session, feed
+                look, feed = self.handle._look(Lane("sync"))
+                look.session.measure([feed.step])
+                look.remember()
+                self._ready = look.session, feed
             return self._ready
 
 

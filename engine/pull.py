@@ -78,8 +78,10 @@ class Puller:
         """Drop what was remembered, except what was prefetched."""
         self._memo.clear()
 
-    def pull(self, feed: Feed, box: Box) -> Tile:
+    def pull(self, feed: Feed, box: Box, room: Tile | None = None) -> Tile:
         """Return the pixels of *box*, which must lie within the image of *feed*. Do not change them.
+
+        They may be made in *room*, a tile whose channels are each contiguous, if they are not there yet.
 
         Raises
         ------
@@ -93,7 +95,7 @@ class Puller:
             kept = self.stored.get(feed)
             found = kept.read(box) if kept is not None else None
             if found is None:
-                found = self._make(feed, box)
+                found = self._make(feed, box, room)
             # Tiles are shared; a process that writes into its input is found out at once.
             found.flags.writeable = False
             self._memo[feed, box] = found
@@ -144,14 +146,14 @@ class Puller:
                 return part
         return None
 
-    def _make(self, feed: Feed, box: Box) -> Tile:
+    def _make(self, feed: Feed, box: Box, room: Tile | None) -> Tile:
         step = self.evaluation.plan.steps[feed.step]
         begun = self.meter.begin()
         try:
             chains = self._chains_of(feed)
             if chains is not None:
                 frame = self.evaluation.frame(feed)
-                made = run_chains(chains, box, frame.width * frame.height, self.pull)
+                made = run_chains(chains, box, frame.width * frame.height, self.pull, room)
                 self.meter.end(begun, "pixels", _shares(chains, box))
                 return made
             known = self.evaluation.known(feed.step, feed.port, box=box)
@@ -184,13 +186,33 @@ class Puller:
         rows = _indices(box.y0, box.y1, frame.height, edge)
         columns = _indices(box.x0, box.x1, frame.width, edge)
         inner = Box(int(rows.min()), int(columns.min()), int(rows.max()) + 1, int(columns.max()) + 1)
-        tile = self.pull(feed, inner)
-        tile = tile[:, (rows - inner.y0)[:, None], columns - inner.x0]
+        inside = box.overlap(frame.box)
+        tile = _filled(self.pull(feed, inner), inner, box, inside, rows, columns)
         if edge == "missing":
             ys, xs = np.arange(box.y0, box.y1), np.arange(box.x0, box.x1)
             tile[:, (ys < 0) | (ys >= frame.height)] = np.nan
             tile[:, :, (xs < 0) | (xs >= frame.width)] = np.nan
-        return np.ascontiguousarray(tile)
+        return tile
+
+
+def _filled(
+    tile: Tile, inner: Box, box: Box, inside: Box, rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp]
+) -> Tile:
+    """Return *box* made of *tile*, the pixels of *inner*, where rows and columns of the image say what stands there.
+
+    What lies *inside* the image is most of it, and is copied in one piece.
+    """
+    if inside.empty:
+        return np.ascontiguousarray(tile[:, (rows - inner.y0)[:, None], columns - inner.x0])
+    made = np.empty((tile.shape[0], box.height, box.width), np.float32)
+    y, x = slice(inside.y0 - box.y0, inside.y1 - box.y0), slice(inside.x0 - box.x0, inside.x1 - box.x0)
+    within = tile[:, inside.y0 - inner.y0 : inside.y1 - inner.y0]
+    made[:, y, x] = within[:, :, inside.x0 - inner.x0 : inside.x1 - inner.x0]
+    for side in (slice(0, x.start), slice(x.stop, box.width)):
+        made[:, y, side] = within[:, :, columns[side] - inner.x0]
+    for side in (slice(0, y.start), slice(y.stop, box.height)):
+        made[:, side] = tile[:, (rows[side] - inner.y0)[:, None], columns - inner.x0]
+    return made
 
 
 def _shares(chains: list[Chain], box: Box) -> Iterator[tuple[int, float, float]]:

@@ -11,6 +11,7 @@ import functools
 import importlib
 import importlib.metadata
 import importlib.util
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -48,6 +49,15 @@ def find(name: str) -> type[Process]:
         if name in (cls.id, cls.__name__):
             return cls
     raise UnknownProcessError(_unknown(name))
+
+
+def is_current(cls: type[Process]) -> bool:
+    """Return whether *cls* is still what its id and name stand for: nothing else was registered or loaded since."""
+    module = index().get(cls.id)
+    if module is None and cls.id in _extra:
+        return _extra[cls.id] is cls
+    loaded = getattr(sys.modules.get(cls.__module__), cls.__name__, None) is cls
+    return loaded and module in (None, cls.__module__)
 
 
 @functools.cache

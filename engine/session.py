@@ -6,6 +6,7 @@ import contextlib
 from threading import Event as CancelEvent
 
 from .errors import NodeFailed
+from .evaluation import Evaluation
 from .foresight import foresee
 from .kept import Pool
 from .making import Making
@@ -37,10 +38,12 @@ class Session:
         memory: Memory | None = None,
         sign: Sign | None = None,
         pool: Pool | None = None,
+        evaluation: Evaluation | None = None,
     ) -> None:
-        self.bench = Workbench(plan, lane, store, watch, cancel, memory or Memory.default(), pool)
+        self.bench = Workbench(plan, lane, store, watch, cancel, memory or Memory.default(), pool, evaluation)
         self.plan, self.store = plan, store
         self.evaluation, self.report = self.bench.evaluation, self.bench.report
+        self.report.links = self.evaluation.links
         self.measuring, self.making = Measuring(self.bench), Making(self.bench, sign)
         self.sketches = Sketches(self.evaluation, self.measuring.stored)
 

@@ -19,8 +19,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -134,8 +134,7 @@ class Store:
             same = self.root, s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns
             if same in self._contents:
                 return self._contents[same]
-            identity = digest("stat", os.fspath(path.resolve()), s.st_size, s.st_mtime_ns, s.st_ino)
-            note = self._path("sources", identity)
+            note = self._note(path, s)
             with contextlib.suppress(OSError):
                 told = note.read_text("ascii")
                 if len(told) == 32:
@@ -145,6 +144,11 @@ class Store:
             raise SourceError(f"cannot read {path}: {e.strerror or e}") from e
         self._write(note, found.encode("ascii"))
         return found
+
+    def _note(self, path: Path, s: os.stat_result) -> Path:
+        """Return where the digest of a file is noted."""
+        # Not resolved, which asks about every folder: by another name a file is read again, and that is all.
+        return self._path("sources", digest("stat", os.path.abspath(path), s.st_size, s.st_mtime_ns, s.st_ino))
 
     # -- Costs ------------------------------------------------------------------------------------
 
@@ -234,15 +238,24 @@ class Store:
         return self.root / kind / key[:2] / name
 
     def _write(self, path: Path, data: bytes) -> None:
+        # Unique on every machine that shares the folder.
+        part = os.path.join(path.parent, f".{secrets.token_hex(12)}.tmp")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".tmp", delete=False) as f:
-                try:
-                    f.write(data)
-                    f.flush()
-                except OSError:
-                    os.unlink(f.name)
-                    raise
-            os.replace(f.name, path)
+            try:
+                _put(part, data)
+            except FileNotFoundError:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                _put(part, data)
+            os.replace(part, path)
         except OSError as e:
+            with contextlib.suppress(OSError):
+                os.unlink(part)
             log.warning("not kept: %s", StoreError(f"cannot write {path}: {e.strerror or e}"))
+
+
+def _put(path: str, data: bytes) -> None:
+    """Write a new file, which only its user may read."""
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600), "wb", 0) as f:
+        view = memoryview(data)
+        while view:
+            view = view[f.write(view) :]

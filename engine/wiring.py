@@ -90,6 +90,9 @@ class Wiring:
         """Values that expressions read as ``project.NAME``."""
         self.link_values: dict[tuple[str, str], Any] = {}
         """What live links gave last: (node, parameter) -> value."""
+        self.revision = 0
+        """Raised by every change of nodes and the links between their ports: what was made of them has to be asked for
+        anew."""
         self.dragged = False
         """Whether this is looked at while somebody drags a region: then links keep to their dead bands."""
 
@@ -99,6 +102,7 @@ class Wiring:
         """Add a node as it is, checked only for its name: documents may hold what is not installed here."""
         self._refuse_name(spec.name)
         self._g.add_node(spec.name, spec=spec)
+        self.revision += 1
         for port, feed in feeds.items():
             self.link(feed, spec.name, port)
 
@@ -114,6 +118,7 @@ class Wiring:
         )
         # After all nodes: a link to one that comes later would put it out of its place.
         self._g.add_edges_from(edges)
+        self.revision += 1
 
     def _refuse_name(self, name: str) -> None:
         if not _NAME.fullmatch(name):
@@ -128,9 +133,11 @@ class Wiring:
         numbered = [(-1, feed)] if isinstance(feed, Link) else list(enumerate(feed))
         for position, link in numbered:
             self._g.add_edge(link.node, node, key=(port, position, link.port), output=link.port)
+        self.revision += 1
 
     def unlink(self, node: str, port: str) -> None:
         self._g.remove_edges_from([(u, v, k) for u, v, k in self._g.in_edges(node, keys=True) if k[0] == port])
+        self.revision += 1
 
     def set(self, node: str, param: str, value: Any) -> None:
         """Change one parameter, checked at once; a text ``= expression`` makes it follow that.
@@ -143,7 +150,7 @@ class Wiring:
         old = self.spec(node)
         new = replace(old, params={**old.params, param: value})
         check_params(new, set(self.links_of(node)) - {param})
-        self._g.nodes[node]["spec"] = new
+        self._put(new)
         self.unfollow(node, param)
 
     def follow(self, node: str, param: str, link: ParameterLink) -> None:
@@ -164,7 +171,11 @@ class Wiring:
     def replace(self, spec: NodeSpec) -> None:
         """Put *spec* in place of the node of the same name, keeping its links."""
         self.spec(spec.name)
+        self._put(spec)
+
+    def _put(self, spec: NodeSpec) -> None:
         self._g.nodes[spec.name]["spec"] = spec
+        self.revision += 1
 
     def rename(self, node: str, name: str) -> None:
         """Call a node *name*; links keep to it, and so do expressions, which are written anew.
@@ -178,7 +189,7 @@ class Wiring:
         self._refuse_name(name)
         links = renamed_links(self, node, name)
         nx.relabel_nodes(self._g, {node: name}, copy=False)
-        self._g.nodes[name]["spec"] = replace(old, name=name)
+        self._put(replace(old, name=name))
         self.outputs = [name if n == node else n for n in self.outputs]
         self.parameter_links = links
 
@@ -186,13 +197,14 @@ class Wiring:
         """Take a node out. Links from its outputs go with it; parameters that follow it stay, and are broken."""
         self.spec(node)
         self._g.remove_node(node)
+        self.revision += 1
         self.outputs = [n for n in self.outputs if n != node]
         self.parameter_links = {at: link for at, link in self.parameter_links.items() if at[0] != node}
         # What a link gave last outlives what it was measured from, so that it can be shown, and kept by freezing.
         for at in joined(self).broken if self.link_values else ():
             if at in self.link_values:
                 spec = self.spec(at[0])
-                self._g.nodes[at[0]]["spec"] = replace(spec, params={**spec.params, at[1]: self.link_values[at]})
+                self._put(replace(spec, params={**spec.params, at[1]: self.link_values[at]}))
 
     def copy(self) -> Self:
         """Return an independent graph with the same nodes and links."""

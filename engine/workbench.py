@@ -39,11 +39,11 @@ class Workbench:
 
     def __init__(
         self, plan: Plan, lane: Lane, store: Store, watch: Watcher | None, cancel: CancelEvent | None, memory: Memory,
-        pool: Pool | None,
+        pool: Pool | None, evaluation: Evaluation | None = None,
     ) -> None:  # fmt: skip
         self.plan, self.lane, self.store, self.memory = plan, lane, store, memory
         self.watch, self.cancel = watch, cancel or CancelEvent()
-        self.evaluation = Evaluation(plan)
+        self.evaluation = evaluation or Evaluation(plan)
         self.report = Report()
         self.times = Times(plan)
         self.kept = Kept(self.evaluation, store, memory, pool, on_disk=lane.apart)

@@ -17,6 +17,8 @@ import numpy.typing as npt
 FWHM = 2.0 * math.sqrt(2.0 * math.log(2.0))
 """Full width at half maximum of a Gaussian of sigma 1."""
 
+Tile = npt.NDArray[np.float32]
+
 _LEAST = 0.5
 """Part of the kernel that must fall on samples that are there."""
 
@@ -50,10 +52,13 @@ def _along_rows(plane: Any, half: Any, out: Any) -> None:
     r = len(half) - 1
     for y in range(out.shape[0]):
         row, made = plane[y], out[y]
-        _begun(made, row[r:], half[0])
-        for j in range(1, r + 1, 3):
+        a, b, c = _three(half, 1)
+        d, e = min(2, r), min(3, r)  # beyond the end with weight 0
+        _begun(made, row[r:], half[0], row[r - 1 :], row[r + 1 :], row[r - d :], row[r + d :], row[r - e :],
+               row[r + e :], a, b, c)  # fmt: skip
+        for j in range(4, r + 1, 3):
             a, b, c = _three(half, j)
-            d, e = min(j + 1, r), min(j + 2, r)  # beyond the end with weight 0
+            d, e = min(j + 1, r), min(j + 2, r)
             _added(made, row[r - j :], row[r + j :], row[r - d :], row[r + d :], row[r - e :], row[r + e :], a, b, c)
 
 
@@ -63,8 +68,11 @@ def _along_columns(plane: Any, half: Any, out: Any) -> None:
     r = len(half) - 1
     for y in range(out.shape[0]):
         made, m = out[y], y + r
-        _begun(made, plane[m], half[0])
-        for j in range(1, r + 1, 3):
+        a, b, c = _three(half, 1)
+        d, e = min(2, r), min(3, r)
+        _begun(made, plane[m], half[0], plane[m - 1], plane[m + 1], plane[m - d], plane[m + d], plane[m - e],
+               plane[m + e], a, b, c)  # fmt: skip
+        for j in range(4, r + 1, 3):
             a, b, c = _three(half, j)
             d, e = min(j + 1, r), min(j + 2, r)
             _added(made, plane[m - j], plane[m + j], plane[m - d], plane[m + d], plane[m - e], plane[m + e], a, b, c)
@@ -78,9 +86,12 @@ def _three(half: Any, j: int) -> Any:
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def _begun(made: Any, middle: Any, weight: Any) -> None:
+def _begun(
+    made: Any, middle: Any, weight: Any, a0: Any, a1: Any, b0: Any, b1: Any, c0: Any, c1: Any, a: Any, b: Any, c: Any
+) -> None:
+    """Put the sample in the middle and the first three pairs, added as `_added` does, into *made*."""
     for x in range(len(made)):
-        made[x] = weight * middle[x]
+        made[x] = weight * middle[x] + ((a * (a0[x] + a1[x]) + b * (b0[x] + b1[x])) + c * (c0[x] + c1[x]))
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
@@ -90,11 +101,23 @@ def _added(made: Any, a0: Any, a1: Any, b0: Any, b1: Any, c0: Any, c1: Any, a: A
         made[x] += (a * (a0[x] + a1[x]) + b * (b0[x] + b1[x])) + c * (c0[x] + c1[x])
 
 
-def _convolved(plane: npt.NDArray[np.float32], half: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _is_whole(samples: Any) -> Any:
+    """Return whether all samples are finite."""
+    missing = np.int32(0)
+    most = np.float32(np.inf)
+    for i in range(len(samples)):
+        missing += np.int32(0) if abs(samples[i]) < most else np.int32(1)
+    return missing == 0
+
+
+def _convolved(plane: Tile, half: Tile, out: Tile | None = None) -> Tile:
+    """Return *plane* convolved along both axes, in *out* if given."""
     r = len(half) - 1
     height, width = plane.shape[0] - 2 * r, plane.shape[1] - 2 * r
     rows = np.empty((plane.shape[0], width), np.float32)
-    out = np.empty((height, width), np.float32)
+    if out is None:
+        out = np.empty((height, width), np.float32)
     _along_rows(plane, half, rows)
     _along_columns(rows, half, out)
     return out
@@ -109,10 +132,11 @@ def matched(tile: npt.NDArray[np.float32], half: npt.NDArray[np.float32]) -> npt
     r = len(half) - 1
     out = np.empty((tile.shape[0], tile.shape[1] - 2 * r, tile.shape[2] - 2 * r), np.float32)
     for plane, made in zip(tile, out, strict=True):
-        there = np.isfinite(plane)
-        if there.all():
-            made[:] = _convolved(np.ascontiguousarray(plane), half)
+        plane = np.ascontiguousarray(plane)
+        if _is_whole(plane.reshape(-1)):
+            _convolved(plane, half, made)
             continue
+        there = np.isfinite(plane)
         made[:] = _convolved(np.where(there, plane, np.float32(0.0)), half)
         middle = there[r : there.shape[0] - r, r : there.shape[1] - r]
         weight, holes = _convolved(there.astype(np.float32), half), _convolved((~there).astype(np.float32), half)

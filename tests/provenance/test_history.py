@@ -156,7 +156,7 @@ def test_a_full_disk_costs_the_note_and_nothing_else(
         raise OSError(28, "No space left on device")
 
     store = Store(tmp_path / "store")
-    monkeypatch.setattr("tempfile.NamedTemporaryFile", full)
+    monkeypatch.setattr("lerarlink.engine.store._put", full)
     noted(store, Graph.load(graph))
     assert log(store, "g") == []
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from ...engine.dear import Dear
 from ...engine.errors import EngineError, NodeFailed, SourceError
 from ...engine.evaluation import Evaluation
-from ...engine.identity import digest
 from ...engine.keeping import dear_again, worth_keeping
 from ...engine.links.resolving import Resolved
 from ...engine.plan import Absent, Feed, Lowering, Plan
@@ -66,9 +64,8 @@ class _Glance(Store):
             s = path.stat()
         except OSError as e:
             raise SourceError(f"cannot read {path}: {e.strerror or e}") from e
-        identity = digest("stat", os.fspath(path.resolve()), s.st_size, s.st_mtime_ns, s.st_ino)
         try:
-            told = self._path("sources", identity).read_text("ascii")
+            told = self._note(path, s).read_text("ascii")
         except OSError:
             raise _Unread(str(path)) from None
         if len(told) != 32:
