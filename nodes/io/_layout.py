@@ -65,10 +65,16 @@ class RawLayout:
 
     def view(self) -> npt.NDArray[Any]:
         """Return the raw samples, ``(channels, rows, columns)`` of the file's own type; nothing is copied."""
-        raw: bytes | mmap.mmap | None = self.held
-        if raw is None:
-            raw = mapped(self.path)
-            require_bytes(self.path, self.offset + self.nbytes, len(raw))
+        return self._samples(self._bytes())
+
+    def _bytes(self) -> bytes | mmap.mmap:
+        if self.held is not None:
+            return self.held
+        raw = mapped(self.path)
+        require_bytes(self.path, self.offset + self.nbytes, len(raw))
+        return raw
+
+    def _samples(self, raw: bytes | mmap.mmap) -> npt.NDArray[Any]:
         samples = np.frombuffer(raw, self.dtype, self.height * self.width * self.channels, self.offset)
         if self.interleaved:
             return samples.reshape(self.height, self.width, self.channels).transpose(2, 0, 1)
@@ -76,19 +82,20 @@ class RawLayout:
 
     def read(self, box: Box) -> Tile:
         """Return the physical values of *box* as a new tile."""
-        raw = self.view()[:, box.y0 : box.y1, box.x0 : box.x1]
-        tile = physical(raw, self.scale, self.zero, self.blank)
+        raw = self._bytes()
+        samples = self._samples(raw)[:, box.y0 : box.y1, box.x0 : box.x1]
+        tile = physical(samples, self.scale, self.zero, self.blank)
         # A narrow box shares its pages with the next one; a strip is done with them.
-        if self.held is None and 2 * box.width > self.width:
-            self._release(box)
+        if not isinstance(raw, bytes) and 2 * box.width > self.width:
+            self._release(raw, box)
         return tile
 
-    def _release(self, box: Box) -> None:
+    def _release(self, raw: mmap.mmap, box: Box) -> None:
         row = self.width * np.dtype(self.dtype).itemsize
         planes, row = (1, row * self.channels) if self.interleaved else (self.channels, row)
         for c in range(planes):
             start = self.offset + (c * self.height + box.y0) * row
-            release(mapped(self.path), start, start + box.height * row)
+            release(raw, start, start + box.height * row)
 
 
 def physical(raw: npt.NDArray[Any], scale: float = 1.0, zero: float = 0.0, blank: int | None = None) -> Tile:

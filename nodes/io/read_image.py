@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import OrderedDict
 from dataclasses import replace
@@ -54,7 +55,7 @@ class ReadImage(Process, id="io.read_image", version=1):
             raise ParameterError(f"ReadImage: bounds must rise from black to white, got {self.bounds}")
 
     def frame(self, known: Known) -> Frame:
-        frame = _READERS.frame(Path(self.path), self.hdu)
+        frame = _READERS.frame(self.path, self.hdu)
         if self.state != "auto":
             frame = frame.with_(state=self.state)
         bounds = self.bounds or frame.bounds
@@ -63,7 +64,7 @@ class ReadImage(Process, id="io.read_image", version=1):
         return frame.with_(bounds=bounds)
 
     def measures(self, known: Known) -> bool:
-        return self.bounds is None and _READERS.frame(Path(self.path), self.hdu).bounds is None
+        return self.bounds is None and _READERS.frame(self.path, self.hdu).bounds is None
 
     def measure(self, known: Known, image: Tile) -> list[float]:
         """Return the least and the greatest sample of one tile; nothing where all are missing."""
@@ -101,7 +102,7 @@ class ReadImage(Process, id="io.read_image", version=1):
         return tile
 
     def _reader(self) -> Reader:
-        return _READERS.get(Path(self.path), self.hdu)
+        return _READERS.get(self.path, self.hdu)
 
 
 def bounds_of(measured: list[float]) -> tuple[float, float]:
@@ -133,9 +134,9 @@ class _Readers:
         self._kept: OrderedDict[_Key, tuple[tuple[int, int, int], Reader]] = OrderedDict()
         self._light: OrderedDict[_Key, tuple[tuple[int, int, int], Reader]] = OrderedDict()
 
-    def frame(self, path: Path, hdu: int | str | None) -> Frame:
+    def frame(self, path: str | Path, hdu: int | str | None) -> Frame:
         """Return what the header says."""
-        key, state = (str(path), hdu), _state(path)
+        key, state = (os.fspath(path), hdu), _state(path)
         with self._lock:
             kept = self._frames.get(key)
             if kept is not None and kept[0] == state:
@@ -148,15 +149,16 @@ class _Readers:
                 self._frames.popitem(last=False)
         return frame
 
-    def get(self, path: Path, hdu: int | str | None) -> Reader:
-        key, state = (str(path), hdu), _state(path)
+    def get(self, path: str | Path, hdu: int | str | None) -> Reader:
+        """Return the reader of an image; headers are read where it is not kept."""
+        key, state = (os.fspath(path), hdu), _state(path)
         with self._lock:
             for readers in (self._light, self._kept):
                 kept = readers.get(key)
                 if kept is not None and kept[0] == state:
                     readers.move_to_end(key)
                     return kept[1]
-        reader = open_reader(path, hdu)
+        reader = open_reader(Path(path), hdu)
         light = bool(getattr(reader, "light", False))
         readers, limit = (self._light, self.FRAMES) if light else (self._kept, self.LIMIT)
         with self._lock:
@@ -168,10 +170,10 @@ class _Readers:
         return reader
 
 
-def _state(path: Path) -> tuple[int, int, int]:
+def _state(path: str | Path) -> tuple[int, int, int]:
     """Return what tells a file from one that was written later."""
     try:
-        s = path.stat()
+        s = os.stat(path)
     except OSError as e:
         raise SourceError(f"{path}: cannot be opened: {e.strerror or e}") from e
     return s.st_size, s.st_mtime_ns, s.st_ino
