@@ -1,8 +1,9 @@
 """A contest: all entrants of a workload in turn, several rounds, in alternating order, and what each cost.
 
-The machine may be shared and the page cache full or not, so costs are compared within one run, round by round; a
-lone `cp` would be no yardstick. Before the first round every entrant does the small size once: what is to be compiled
-is compiled, what cannot work is left out, and what gives other results is told.
+The machine may be shared, so costs are compared within one run, round by round; a lone `cp` would be no yardstick.
+Input files are read through before each turn, so that the system has them at hand for everybody or for nobody. Before
+the first round every entrant does the small size once: what is to be compiled is compiled, what cannot work is left
+out, and what gives other results is told.
 """
 
 from __future__ import annotations
@@ -151,8 +152,10 @@ class Contest:
         order = entrants if number % 2 == 0 or any(e.keeps_store for e in entrants) else entrants[::-1]
         for entrant in order:
             if entrant.name not in results.skipped:
+                _read_through(copied)
                 self._once(chosen, entrant, data, number, results)
         if copied:
+            _read_through(copied)
             self._copy(chosen, copied, number, results)
 
     def _once(self, chosen: Workload, entrant: Entrant, data: Path, number: int, results: Results) -> None:
@@ -329,6 +332,18 @@ class Contest:
 def _environment() -> dict[str, str]:
     """Return the environment of entrants: whatever is set here, Python compiles their sources once, as for users."""
     return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
+def _read_through(paths: Iterable[Path]) -> None:
+    """Read files once, so that no turn depends on what the system has kept of them; not where they fill the memory."""
+    files = list(paths)
+    if sum(p.stat().st_size for p in files) > free_memory() / 2:
+        return
+    buffer = bytearray(1 << 20)
+    for path in files:
+        with path.open("rb", buffering=0) as f:
+            while f.readinto(buffer):
+                pass
 
 
 def forget(store: Path) -> None:

@@ -19,10 +19,10 @@ _LEAD = """# Performance
 
 Made by `lerar bench --report docs/performance.md` from the results in [performance/](performance/); run it yourself
 with `lerar bench`. Data are generated; each entrant works in a process of its own, all take turns in alternating
-order, and `cp` of the input files takes its turn with them. Told is the least of all rounds; ratios are medians of
-those within a round. CPU seconds (user + system, all threads) are what counts: wall times of a shared machine say
-little, and the load stands beside each table. Anonymous memory is what a program asks for itself; resident memory
-counts mapped files as well, which the system takes back when it wants to.
+order, and `cp` of the input files takes its turn with them; the files are read through before each turn. Told is the
+least of all rounds; ratios are medians of those within a round. CPU seconds (user + system, all threads) are what
+counts: wall times of a shared machine say little, and the load stands beside each table. Anonymous memory is what a
+program asks for itself; resident memory counts mapped files as well, which the system takes back when it wants to.
 """
 
 
