@@ -17,12 +17,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ...engine.api import Box, Tile
-from ._warp_source import kernel
+from ._warp_lanes import padded
+from ._warp_rows import PHASES, kernel
 
 Floats = npt.NDArray[np.float64]
 _jit: Any = numba.njit(cache=True, nogil=True, error_model="numpy")
 
-PHASES = 4096
 MESH = 16
 """Pixels between the places where a bent map is evaluated, linear between them (0.5 % barrel: 4e-4 px)."""
 REACH = {"nearest": 1, "bilinear": 1, "bicubic": 2, "lanczos3": 3, "lanczos4": 4, "lanczos5": 5}
@@ -82,22 +82,33 @@ def table(method: str) -> Floats:
     return np.ascontiguousarray(weight / weight.sum(axis=1, keepdims=True))
 
 
+@lru_cache
+def _tables(method: str) -> tuple[Floats, Floats, Floats]:
+    """Return the table, the same with rows as long as vectors, and the sum of the positive weights of each row.
+
+    The negative ones sum to one less.
+    """
+    weights = table(method)
+    long = np.zeros((weights.shape[0], padded(weights.shape[1])))
+    long[:, : weights.shape[1]] = weights
+    return weights, long, np.maximum(weights, 0.0).sum(axis=1)
+
+
 def warped(source: Source, places: Places, box: Box, method: str, clamp: Clamp) -> Tile:
     """Return the output *box*: each pixel interpolated at its place in *source*, missing outside the image."""
     out = np.empty((source.tile.shape[0], box.height, box.width), np.float32)
-    weights = table(method)
-    # The positive weights of a row; the negative ones sum to one less.
-    positive = np.maximum(weights, 0.0).sum(axis=1)
+    weights, long, positive = _tables(method)
     run = kernel(weights.shape[1], clamp.kind if weights.min() < 0 else "none")
     rows = max(1, BLOCK // max(1, box.width))
     at_x, at_y = np.empty((rows, box.width)), np.empty((rows, box.width))
+    planes = np.ascontiguousarray(source.tile)
     for top in range(0, box.height, rows):
         part = out[:, top : top + rows]
         n = part.shape[1]
         x, y = at_x[:n], at_y[:n]
         locate(*places, box.y0 + top, box.x0, source.height, source.width, x, y)
-        for plane, result in zip(source.tile, part, strict=True):
-            run(plane, source.y, source.x, x, y, weights, positive, clamp.noise, clamp.threshold, clamp.zero, result)
+        for plane, result in zip(planes, part, strict=True):
+            run(plane, source.y, source.x, x, y, long, positive, clamp.noise, clamp.threshold, clamp.zero, result)
             mend(plane, source.y, source.x, source.height, source.width, x, y, weights, result)
     return out
 
