@@ -121,18 +121,18 @@ def _cut(
     rows, columns = plane.shape
     flags, n = 0, 0
     y0, y1, x0, x1 = max(0, y - r), min(rows, y + r + 1), max(0, x - r), min(columns, x + r + 1)
-    if y1 - y0 <= 2 * r or x1 - x0 <= 2 * r:
+    whole = y1 - y0 > 2 * r and x1 - x0 > 2 * r
+    if not whole:
         stamp[:] = np.nan
-    for i in range(y0, y1):
-        for j in range(x0, x1):
-            stamp[i - y + r, j - x + r] = plane[i, j]
     for k in range(ring.shape[0]):
-        v = stamp[ring[k, 0], ring[k, 1]]
+        i, j = y - r + ring[k, 0], x - r + ring[k, 1]
+        v = plane[i, j] if whole or (y0 <= i < y1 and x0 <= j < x1) else np.float32(np.nan)
         few[n] = v  # perhaps overwritten by the next
         n += np.isfinite(v)
     base = np.float64(_ranked(few, n, n // 2)) if n else 0.0
     peak = -np.inf
-    stamp -= base
+    for i in range(y0, y1):
+        _lowered(plane[i, x0:x1], base, stamp[i - y + r, x0 - x + r : x1 - x + r])
     _clean(stamp, r, sigma, few)
     near = 4
     if x < near or x >= columns - near or (top >= 0 and y < top + near) or (bottom >= 0 and y >= bottom - near):
@@ -176,25 +176,41 @@ def _ranked(x: Any, n: Any, k: Any) -> Any:
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _lowered(row: Any, base: Any, out: Any) -> None:
+    for i in range(row.size):
+        out[i] = row[i] - base
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _clean(stamp: Any, r: Any, sigma: Any, few: Any) -> None:
     """Give single hot samples the median of their neighbours, so that they do not pull the centre."""
     side = 2 * r + 1
     for i in range(1, side - 1):
+        if _above(stamp[i], 6.0 * sigma) == 0:
+            continue
         for j in range(1, side - 1):
             v = stamp[i, j]
             if not v > 6.0 * sigma:
                 continue
-            n = 0
+            # The median of their neighbours is that low where more than half of these are: seldom.
+            n, low = 0, 0
             for k in range(-1, 2):
                 for m in range(-1, 2):
-                    if (k != 0 or m != 0) and np.isfinite(stamp[i + k, j + m]):
-                        few[n] = stamp[i + k, j + m]
+                    w = np.float32(stamp[i + k, j + m])
+                    if (k != 0 or m != 0) and np.isfinite(w):
+                        few[n] = w
                         n += 1
-            if n < 5:
-                continue
-            middle = np.float64(selected(few, n, n // 2))
-            if middle < 0.1 * v:
-                stamp[i, j] = middle
+                        low += w < 0.1 * v
+            if n >= 5 and low > n // 2:
+                stamp[i, j] = np.float64(selected(few, n, n // 2))
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _above(row: Any, threshold: Any) -> Any:
+    n = 0
+    for i in range(row.size):
+        n += row[i] > threshold
+    return n
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
