@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...engine.api import Box, Frame
-from ._ranks import BINS, counted, median, ranked_middle
+from ._ranks import BINS, counted, deviation, median, ranked_middle
 
 Floats = npt.NDArray[np.float64]
 
@@ -85,7 +85,7 @@ def levels(plane: Any, low: float, high: float, ys: Any, xs: Any) -> Any:
     rows, columns = ys.size - 1, xs.size - 1
     found = np.full((4, rows, columns), np.nan)
     size = np.max(np.diff(ys)) * np.max(np.diff(xs)) + 1
-    buffer, spare, room = np.empty(size, np.float32), np.empty(size, np.float32), np.empty(size, np.float32)
+    buffer, room = np.empty(size, np.float32), np.empty(size, np.float32)
     bins = np.empty(BINS, np.int32)
     for i in range(rows):
         for j in range(columns):
@@ -105,27 +105,37 @@ def levels(plane: Any, low: float, high: float, ys: Any, xs: Any) -> Any:
                 continue
             first, scale = counted(buffer, n, bins, room)
             level = ranked_middle(buffer, n, first, scale, bins, room, (n - 1) // 2, n // 2)
-            for k in range(n):
-                spare[k] = abs(buffer[k] - level)
-            noise = 1.4826 * median(spare, n, bins, room)
-            found[0, i, j], found[1, i, j] = _again(buffer, n, level, noise, bins, room), noise
+            noise = 1.4826 * deviation(buffer, n, level, first, scale, bins, room)
+            found[0, i, j], found[1, i, j] = _again(buffer, n, level, noise, first, scale, bins, room), noise
     return found
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def _again(v: Any, n: Any, level: Any, noise: Any, bins: Any, room: Any) -> Any:
-    """Return the median of what lies around *level*, found again; the first *n* of *v* become what was left."""
+def _again(v: Any, n: Any, level: Any, noise: Any, first: Any, scale: Any, bins: Any, room: Any) -> Any:
+    """Return the median of what lies around *level*, found again; `counted` has seen the first *n* of *v*.
+
+    What is left are neighbours in order, so their ranks among all samples lead to their median.
+    """
+    most, before, left = _CLIP * noise, level, n
     for _ in range(_ROUNDS):
-        kept = 0
-        for k in range(n):
-            x = v[k]
-            v[kept] = x
-            kept += abs(x - level) <= _CLIP * noise
-        if kept == n:
+        kept, below = _near(v, n, level, before, most)
+        if kept == left or kept == 0:
             break
-        n = kept
-        level = median(v, n, bins, room)
+        left, before = kept, level
+        level = ranked_middle(v, n, first, scale, bins, room, below + (kept - 1) // 2, below + kept // 2)
     return level
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _near(v: Any, n: Any, level: Any, before: Any, most: Any) -> Any:
+    """Return how many of the first *n* of *v* lie within *most* of both levels, and how many lie below those."""
+    near, below = n, 0
+    for k in range(n):
+        x = v[k]
+        far = (abs(x - level) > most) | (abs(x - before) > most)
+        near -= far
+        below += (x < level) & far
+    return near, below
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
@@ -143,44 +153,78 @@ def paired(image: Any, reference: Any, limits: Any, sky: Any, thresholds: Any, l
     found = np.full((7, rows, columns), np.nan)
     size = np.max(np.diff(ys)) * np.max(np.diff(xs)) + 1
     first, second, room = np.empty(size, np.float32), np.empty(size, np.float32), np.empty(size, np.float32)
-    bins = np.empty(BINS, np.int32)
+    bins, keep = np.empty(BINS, np.int32), np.empty(np.max(np.diff(xs)), np.uint8)
     near = _lit(image, reference, limits, sky, ys, xs) if lit else np.zeros((1, 1), np.bool_)
     for i in range(rows):
         height = ys[i + 1] - ys[i]
         step = _THIN if height >= _THICK and not lit else 1
         for j in range(columns):
-            n = dropped = shone = 0
             a, b = sky[0, i, j], sky[2, i, j]
-            sa, sb = sky[1, i, j], sky[3, i, j]
-            light_a = light_b = 0.0
+            bright_a = a + thresholds[0] * sky[1, i, j]
+            faint_b, bright_b = b + thresholds[1] * sky[3, i, j], b + thresholds[2] * sky[3, i, j]
+            n = dropped = 0
             for y in range(ys[i], ys[i + 1], step):
-                for x in range(xs[j], xs[j + 1]):
-                    v, w = image[y, x], reference[y, x]
-                    if not _counts(v, w, limits):
-                        continue
-                    if lit and near[y, x]:
-                        light_a += v - a
-                        light_b += w - b
-                        shone += 1
-                    alone = v > a + thresholds[0] * sa and not w > b + thresholds[1] * sb
-                    if alone or (w > b + thresholds[2] * sb and not v > a + thresholds[0] * sa):
-                        dropped += 1
-                        continue
-                    first[n], second[n] = v, w
-                    n += 1
+                row, other = image[y, xs[j] : xs[j + 1]], reference[y, xs[j] : xs[j + 1]]
+                dropped += _sorted_out(row, other, limits, bright_a, bright_b, faint_b, keep)
+                n = _kept(row, other, keep, first, second, n)
             area = (height + step - 1) // step * (xs[j + 1] - xs[j])
-            found[2, i, j] = n / area
-            found[3, i, j], found[4, i, j], found[5, i, j] = light_a, light_b, shone
-            found[6, i, j] = dropped / area
+            found[2, i, j], found[6, i, j] = n / area, dropped / area
+            if lit:
+                box = slice(ys[i], ys[i + 1]), slice(xs[j], xs[j + 1])
+                found[3, i, j], found[4, i, j], found[5, i, j] = _light(
+                    image[box], reference[box], near[box], limits, a, b
+                )
+            else:
+                found[3:6, i, j] = 0.0
             if n > 0:
                 found[0, i, j], found[1, i, j] = median(first, n, bins, room), median(second, n, bins, room)
     return found
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def _counts(v: Any, w: Any, limits: Any) -> Any:
-    inside = v >= limits[0] and v <= limits[1] and w >= limits[2] and w <= limits[3]
-    return inside and np.isfinite(v) and np.isfinite(w)
+def _sorted_out(row: Any, other: Any, limits: Any, bright: Any, bright_other: Any, faint_other: Any, keep: Any) -> Any:
+    """Tell which samples of two rows are kept; return how many are left out as bright in one of them alone."""
+    least, most, other_least, other_most = limits[0], limits[1], limits[2], limits[3]
+    left_out = 0
+    for x in range(row.size):
+        v, w = row[x], other[x]
+        counts = _counts(v, w, least, most, other_least, other_most)
+        shines = v > bright
+        alone = (shines & ((w > faint_other) ^ True)) | ((w > bright_other) & (shines ^ True))
+        keep[x] = counts & (alone ^ True)
+        left_out += counts & alone
+    return left_out
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _kept(row: Any, other: Any, keep: Any, first: Any, second: Any, n: Any) -> Any:
+    """Add the samples to keep to the *n* of *first* and *second*; return how many there are then."""
+    for x in range(row.size):
+        first[n], second[n] = row[x], other[x]  # perhaps overwritten by the next
+        n += keep[x]
+    return n
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _light(image: Any, reference: Any, near: Any, limits: Any, a: Any, b: Any) -> Any:
+    """Return the light above the levels *a* and *b* of the samples of both planes that are *near*, and their number."""
+    light_a = light_b = 0.0
+    n = 0
+    for y in range(near.shape[0]):
+        for x in range(near.shape[1]):
+            v, w = image[y, x], reference[y, x]
+            if near[y, x] and _counts(v, w, limits[0], limits[1], limits[2], limits[3]):
+                light_a += v - a
+                light_b += w - b
+                n += 1
+    return light_a, light_b, n
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _counts(v: Any, w: Any, least: Any, most: Any, other_least: Any, other_most: Any) -> Any:
+    # One after the other would be four branches a sample.
+    inside = (v >= least) & (v <= most) & (w >= other_least) & (w <= other_most)
+    return inside & np.isfinite(v) & np.isfinite(w)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
@@ -195,7 +239,7 @@ def _lit(image: Any, reference: Any, limits: Any, sky: Any, ys: Any, xs: Any) ->
             for y in range(ys[i], ys[i + 1]):
                 for x in range(xs[j], xs[j + 1]):
                     v, w = image[y, x], reference[y, x]
-                    if v > least_a and w > least_b and _counts(v, w, limits):
+                    if v > least_a and w > least_b and _counts(v, w, limits[0], limits[1], limits[2], limits[3]):
                         y0, y1 = max(0, y - _AROUND), min(height, y + _AROUND + 1)
                         near[y0:y1, max(0, x - _AROUND) : min(width, x + _AROUND + 1)] = True
     return near

@@ -15,6 +15,7 @@ BINS = 1024
 # The bins cover the middle of a few samples that tell where most lie; the outermost take everything beyond.
 _TOLD = 64
 _WIDTH = 4.0
+_MOST = float(np.finfo(np.float32).max)
 _jit: Any = numba.njit(cache=True, nogil=True, error_model="numpy")
 
 
@@ -75,6 +76,45 @@ def ranked_middle(v, n, first, scale, bins, room, low, high):  # type: ignore[no
     else:
         for k in range(n):
             b = min(b, v[k] if _bin(v[k], first, scale) > at else np.float32(np.inf))
+    return 0.5 * (np.float64(a) + np.float64(b))
+
+
+@_jit
+def deviation(v, n, level, first, scale, bins, room):  # type: ignore[no-untyped-def]
+    """Return the median of the distances (in single precision) of what `counted` has seen from *level*, its median.
+
+    The bins on both sides of the level tell how far about half of the samples lie, but for a few bins; only samples at
+    that distance are searched, once counting has shown that they hold the ranks asked for.
+    """
+    low, high = (n - 1) // 2, n // 2
+    at = _bin(np.float32(level), first, scale)
+    reach, near, inside = 0, 0, int(bins[at])
+    while inside <= high and at - reach > 1 and at + reach < BINS - 2:
+        near = reach if inside <= low else near
+        reach += 1
+        inside += int(bins[at - reach]) + int(bins[at + reach])
+    least, most = np.float32((near - 2) / scale), np.float32((reach + 2) / scale)
+    before = held = 0
+    for k in range(n):
+        d = np.float32(min(abs(v[k] - level), _MOST))
+        before += int(d < least)
+        room[held] = d
+        held += int((d >= least) & (d <= most))
+    if before <= low and high < before + held:
+        return _middle(room, held, low - before, high - before)
+    apart = np.empty(n, np.float32)
+    for k in range(n):
+        apart[k] = min(abs(v[k] - level), _MOST)
+    return median(apart, n, np.empty(BINS, np.int32), room)
+
+
+@_jit
+def _middle(v, n, low, high):  # type: ignore[no-untyped-def]
+    """Return the mean of the samples of ranks *low* and *high* (equal, or one more) of the first *n* of *v*."""
+    a = _taken(v, n, low)
+    b = a if high == low else np.float32(np.inf)
+    for k in range(low + 1, n if high > low else 0):
+        b = min(b, v[k])
     return 0.5 * (np.float64(a) + np.float64(b))
 
 
