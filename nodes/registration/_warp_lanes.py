@@ -1,7 +1,7 @@
-"""The sums of an interpolation for sixteen neighbouring pixels at a time, as explicit vector instructions.
+"""The sums of an interpolation for four neighbouring pixels at a time, as explicit vector instructions.
 
 The windows of neighbours begin beside each other where an image is shifted, turned by little or by half a turn: then
-sample (a, b) of sixteen windows is one piece of a row. Elsewhere windows are copied side by side first.
+sample (a, b) of four windows is one piece of a row. Elsewhere windows are copied side by side first.
 Sums are double precision and each pixel's are added in the same order wherever it stands among its neighbours.
 """
 
@@ -11,27 +11,32 @@ from typing import Any
 
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
-LANES = 16
-# Doubles of one vector instruction; machines with narrower registers get it split by the compiler.
-_WIDE = 4
-_FLOATS, _DOUBLES = ir.VectorType(ir.FloatType(), _WIDE), ir.VectorType(ir.DoubleType(), _WIDE)
+LANES, WIDE = 16, 4
+"""Pixels whose places are found at a time, and doubles of one vector instruction.
+
+Machines with narrower registers get an instruction split by the compiler.
+"""
+_FLOATS, _DOUBLES = ir.VectorType(ir.FloatType(), WIDE), ir.VectorType(ir.DoubleType(), WIDE)
 PLUS, MINUS, LOWEST = 0, 1, 2
 """Rows of what `window_sums` writes."""
 
 
 @intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]
-def window_sums(typing: Any, samples: Any, down: Any, right: Any, table: Any, phases: Any, out: Any, taps: Any) -> Any:
-    """Write the weighted sums of the windows of `LANES` pixels, and the lowest sample of each.
+def window_sums(
+    typing: Any, samples: Any, down: Any, right: Any, first: Any, table: Any, phases: Any, out: Any, taps: Any
+) -> Any:
+    """Write the weighted sums of the windows of `WIDE` of `LANES` pixels, and the lowest sample of each.
 
     Parameters
     ----------
     samples
-        Address of the first float32 sample of the first window; those of the next pixels follow it.
+        Address where the window of pixel 0 would begin, float32; those of the next pixels follow it.
     down, right
         How many samples further the next row, and the next column, of a window begins.
+    first
+        The first of the pixels.
     table
         Address of the weights of all phases, float64 (phases, `padded` taps).
     phases
@@ -46,33 +51,31 @@ def window_sums(typing: Any, samples: Any, down: Any, right: Any, table: Any, ph
     count = taps.literal_value
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        samples, down, right, table, phases, out, _ = arguments
-        with cgutils.for_range(builder, ir.Constant(ir.IntType(64), LANES // _WIDE)) as loop:
-            first = builder.mul(loop.index, ir.Constant(ir.IntType(64), _WIDE))
-            across, along = (_weights(builder, table, phases, _row(builder, n, first), count) for n in (0, 1))
-            made = _sums(builder, across, along, (samples, down, right), first)
-            for row, value in enumerate(made):
-                builder.store(value, _place(builder, out, _row(builder, row, first), _DOUBLES), align=8)
+        samples, down, right, first, table, phases, out, _ = arguments
+        across, along = (_weights(builder, table, phases, _row(builder, n, first), count) for n in (0, 1))
+        made = _sums(builder, across, along, (samples, down, right), first)
+        for row, value in enumerate(made):
+            builder.store(value, _place(builder, out, _row(builder, row, first), _DOUBLES), align=8)
         return context.get_dummy_value()
 
-    wide = (types.uint64, types.int64, types.int64, types.uint64, types.uint64, types.uint64)
-    return types.void(*wide, taps), generate
+    addresses = (types.uint64, types.uint64, types.uint64)
+    return types.void(types.uint64, types.int64, types.int64, types.int64, *addresses, taps), generate
 
 
 def padded(taps: int) -> int:
     """Return how long the rows of a table of weights are, the unused ones zero."""
-    return -(-taps // _WIDE) * _WIDE
+    return -(-taps // WIDE) * WIDE
 
 
 def _weights(builder: Any, table: Any, phases: Any, first: Any, taps: int) -> list[Any]:
     """Return a vector for each tap with the weights of some pixels: rows of the table, turned over."""
     rows = []
-    for lane in range(_WIDE):
+    for lane in range(WIDE):
         at = builder.add(first, ir.Constant(ir.IntType(64), lane))
         phase = builder.load(builder.gep(builder.inttoptr(phases, ir.IntType(32).as_pointer()), [at]), align=4)
         rows.append(builder.mul(builder.sext(phase, ir.IntType(64)), ir.Constant(ir.IntType(64), padded(taps))))
     made = []
-    for tap in range(0, taps, _WIDE):
+    for tap in range(0, taps, WIDE):
         a, b, c, d = (
             _loaded(builder, table, builder.add(row, ir.Constant(ir.IntType(64), tap)), _DOUBLES) for row in rows
         )
@@ -85,7 +88,7 @@ def _weights(builder: Any, table: Any, phases: Any, first: Any, taps: int) -> li
 
 
 def _mixed(builder: Any, a: Any, b: Any, *lanes: int) -> Any:
-    return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(ir.IntType(32), _WIDE), lanes))
+    return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(ir.IntType(32), WIDE), lanes))
 
 
 def lobe(tap: int, taps: int) -> int:
@@ -126,7 +129,7 @@ def _sums(
 
 
 def _total(builder: Any, terms: list[Any]) -> Any:
-    total = terms[0] if terms else ir.Constant(_DOUBLES, [0.0] * _WIDE)
+    total = terms[0] if terms else ir.Constant(_DOUBLES, [0.0] * WIDE)
     for term in terms[1:]:
         total = builder.fadd(total, term)
     return total

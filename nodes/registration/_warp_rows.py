@@ -1,4 +1,4 @@
-"""Interpolated rows: sixteen pixels at a time, their windows in place where they lie beside each other."""
+"""Interpolated rows: places of sixteen pixels at a time, sums of four, whose windows may stay where they lie."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from ._warp_lanes import LANES, LOWEST, MINUS, PLUS, window_sums
+from ._warp_lanes import LANES, LOWEST, MINUS, PLUS, WIDE, window_sums
 
 PHASES = 4096
 """Phases from one pixel to the next in a table of weights."""
@@ -32,7 +32,7 @@ def kernel(taps: int, clamp: str) -> Callable[..., None]:
 
     @_jit
     def run(plane, oy, ox, at_x, at_y, weights, positive, noise, threshold, zero, out):  # type: ignore[no-untyped-def]
-        windows, sums = np.zeros(taps * taps * LANES, np.float32), np.empty((3, LANES))
+        windows, sums = np.zeros(taps * taps * LANES, np.float32), np.zeros((3, LANES))
         found = np.zeros(4 * LANES, np.int32)
         address, width = np.uint64(plane.ctypes.data), np.int64(plane.shape[1])
         beside, columns = np.uint64(windows.ctypes.data), out.shape[1]
@@ -42,21 +42,19 @@ def kernel(taps: int, clamp: str) -> Callable[..., None]:
             x, y, made = at_x[i], at_y[i], out[i]
             for j in range(0, columns, LANES):
                 m = min(LANES, columns - j)
-                step = _find(x, y, np.uint64(j), np.uint64(m), oy, ox, taps, plane.shape[0], width, found)
-                if step == 0:
-                    if _copy(plane, found, np.uint64(m), taps, windows) == 0:
-                        made[j : j + m] = np.nan
-                        continue
+                turned = _find(x, y, np.uint64(j), np.uint64(m), oy, ox, taps, plane.shape[0], width, found)
+                for k in range(0, m, WIDE):
+                    n = np.uint64(min(WIDE, m - k))
                     source, down, right = beside, np.int64(taps * LANES), np.int64(LANES)
-                else:
-                    if step < 0:
-                        _turn(found)
-                    first = found[_ROW] * width + found[_COLUMN]
-                    source, down, right = address + np.uint64(4 * first), width, np.int64(1)
-                window_sums(source, down, right, table, phases, summed, taps)
+                    if _side_by_side(found, np.uint64(k), n):
+                        first = found[_ROW + np.uint64(k)] * width + found[_COLUMN + np.uint64(k)] - k
+                        source, down, right = address + np.uint64(4 * first), width, np.int64(1)
+                    elif _copy(plane, found, np.uint64(k), n, taps, windows) == 0:
+                        continue
+                    window_sums(source, down, right, k, table, phases, summed, taps)
                 if kind != _NONE:
                     _limit(kind, sums, found, np.uint64(m), positive, noise, threshold, zero)
-                _write(sums, found, step, np.uint64(j), np.uint64(m), made)
+                _write(sums, found, turned, np.uint64(j), np.uint64(m), made)
 
     made: Callable[..., None] = run
     return made
@@ -64,15 +62,13 @@ def kernel(taps: int, clamp: str) -> Callable[..., None]:
 
 @_jit
 def _find(at_x, at_y, j, m, oy, ox, taps, height, width, found):  # type: ignore[no-untyped-def]
-    """Find the windows of some pixels; return 1 or -1 where each begins one sample right, or left, of the last."""
+    """Find the windows of some pixels; return whether they go leftward, and are found in turned order."""
     before = np.int32(taps // 2 - 1)
     oy, ox = np.int32(oy + before), np.int32(ox + before)
     last_row, last_column = np.int32(height - taps), np.int32(width - taps)
     zero, one, none = np.int32(0), np.int32(1), np.int32(-1)
-    row, column = np.int32(np.int32(at_y[j] + 1.0) - one - oy), np.int32(np.int32(at_x[j] + 1.0) - one - ox)
-    right, left = np.int32(m) ^ np.int32(LANES), np.int32(m) ^ np.int32(LANES)
     for k in range(m):
-        n, x, y = np.int32(k), at_x[j + k], at_y[j + k]
+        x, y = at_x[j + k], at_y[j + k]
         # Places lie above -1, or are -9: after adding one, cutting off the fraction is the floor.
         fx, fy = np.int32(np.int32(x + 1.0) - one), np.int32(np.int32(y + 1.0) - one)
         kx, ky = np.int32((x - fx) * PHASES + 0.5), np.int32((y - fy) * PHASES + 0.5)
@@ -80,25 +76,30 @@ def _find(at_x, at_y, j, m, oy, ox, taps, height, width, found):  # type: ignore
         good = (r >= zero) & (c >= zero) & (r <= last_row) & (c <= last_column) & (kx >= zero) & (ky >= zero)
         found[_PHASE_X + k], found[_PHASE_Y + k] = kx if good else zero, ky if good else zero
         found[_ROW + k], found[_COLUMN + k] = r if good else none, c if good else zero
-        off = (r ^ row) | (zero if good else one)
-        right, left = right | off | (c ^ np.int32(column + n)), left | off | (c ^ np.int32(column - n))
-    return one if right == zero else (none if left == zero else zero)
-
-
-@_jit
-def _turn(found):  # type: ignore[no-untyped-def]
-    """Turn the order of all lanes about."""
-    for k in range(np.uint64(LANES // 2)):
-        other = np.uint64(LANES - 1) - k
-        for n in (_PHASE_X, _PHASE_Y, _ROW, _COLUMN):
+    if m < np.uint64(LANES) or found[_COLUMN] <= found[_COLUMN + m - np.uint64(1)]:
+        return False
+    for n in (_PHASE_X, _PHASE_Y, _ROW, _COLUMN):
+        for k in range(np.uint64(LANES // 2)):
+            other = np.uint64(LANES - 1) - k
             found[n + k], found[n + other] = found[n + other], found[n + k]
+    return True
 
 
 @_jit
-def _copy(plane, found, m, taps, windows):  # type: ignore[no-untyped-def]
+def _side_by_side(found, first, n):  # type: ignore[no-untyped-def]
+    """Return whether the windows of `WIDE` pixels begin beside each other in one row."""
+    row, column = found[_ROW + first], found[_COLUMN + first]
+    off = np.int32(n) ^ np.int32(WIDE)
+    for k in range(np.uint64(1), np.uint64(WIDE)):
+        off |= (found[_ROW + first + k] ^ row) | (found[_COLUMN + first + k] ^ np.int32(column + np.int32(k)))
+    return (off == 0) & (row >= 0)
+
+
+@_jit
+def _copy(plane, found, first, m, taps, windows):  # type: ignore[no-untyped-def]
     """Put the windows of some pixels side by side; return how many there are."""
     n, size, lanes = 0, np.uint64(taps), np.uint64(LANES)
-    for k in range(m):
+    for k in range(first, first + m):
         if found[_ROW + k] >= 0:
             n += 1
             r, c = np.uint64(found[_ROW + k]), np.uint64(found[_COLUMN + k])
@@ -109,14 +110,10 @@ def _copy(plane, found, m, taps, windows):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def _write(sums, found, step, j, m, out):  # type: ignore[no-untyped-def]
+def _write(sums, found, turned, j, m, out):  # type: ignore[no-untyped-def]
     """Write the pixels from column *j* on; where there is no window, nothing is known."""
-    if step > 0:
-        for k in range(m):
-            out[j + k] = sums[PLUS, k] + sums[MINUS, k]
-        return
     for k in range(m):
-        lane = m - np.uint64(1) - k if step < 0 else k
+        lane = m - np.uint64(1) - k if turned else k
         out[j + k] = sums[PLUS, lane] + sums[MINUS, lane] if found[_ROW + lane] >= 0 else np.nan
 
 
