@@ -117,7 +117,7 @@ def proved(typing: Any, block: Any, rows: Any, table: Any, columns: Any, most: A
 
     A table's row, float32, weighs the differences of the column's samples from the least one; it proves where their sum
     exceeds its last number times the difference of greatest and least. *most* rows (a multiple of `TOGETHER`) are
-    tried of the table at *table*, whose rows are *columns* long; all arguments but *side* and the numbers are addresses.
+    tried of the table at *table*, whose rows are *columns* long. *block*, *table* and *calm* are addresses.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
