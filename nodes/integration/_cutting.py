@@ -8,7 +8,7 @@ import numba
 import numpy as np
 
 from . import _rejection as reject
-from ._lanes import nearest_windows
+from ._lanes import nearest_windows, proved
 from ._loading import NOTHING
 from ._rows import within_sigma
 from ._sorting import LANES
@@ -28,40 +28,45 @@ def _high_medians(block: Any, distances: Any) -> None:
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def _calm(block: Any, method: Any, p: Any, table: Any, distances: Any, calm: Any, sums: Any) -> None:
+def _calm(block: Any, method: Any, p: Any, bounds: Any, distances: Any, calm: Any) -> None:
     """Say of full, sorted columns whether the first round of a rejection leaves them whole for certain."""
     n = block.shape[0]
     calm[:] = 0
     if method == reject.LINEAR:
-        _unbent(block, table, calm, sums)
+        _unbent(block, bounds, calm)
     if method == reject.WINSORIZED:
         undrawn(block, distances[(n + 1) // 2 - 1], p, calm)
     if method != reject.SIGMA:
         return
-    within_sigma(
-        np.uint64(block.ctypes.data), n, p[reject.LOW], p[reject.HIGH], np.uint64(calm.ctypes.data)
-    )
+    within_sigma(np.uint64(block.ctypes.data), n, p[reject.LOW], p[reject.HIGH], np.uint64(calm.ctypes.data))
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def _unbent(block: Any, table: Any, calm: Any, sums: Any) -> None:
+def single(table: Any, n: Any) -> Any:
+    """Return a table of `line_bounds` in single precision, each row with what a sum must exceed to prove anything.
+
+    That is a share of the difference of a column's ends: more than what rounding may add to the sum, and far more
+    than the share by which samples are lifted for the fit. Other methods' tables become one of no rows.
+    """
+    bounds = np.zeros((table.shape[0] if table.shape[1] == n and n > 1 else 0, n + 1), np.float32)
+    for k in range(bounds.shape[0]):
+        bounds[k, :n] = table[k]
+        # Coefficient, difference, product and n - 1 sums round, each by at most 6e-8; twice that is allowed for.
+        share = 1.2e-7 * (n + 3) * np.abs(table[k]).sum()
+        # Rows of zeros prove nothing.
+        bounds[k, n] = 1e-8 + share if share > 0.0 else np.inf
+    return bounds
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _unbent(block: Any, bounds: Any, calm: Any) -> None:
     """Say of full, sorted columns whether no line whatsoever would reject an end; see `line_bounds`."""
-    n = block.shape[0]
-    half = table.shape[0] // 2
     calm[:] = 0
-    for k in range(table.shape[0]):
-        if table[k, n - 1] == 0.0 and table[k, 0] == 0.0:
-            continue
-        sums[0] = 0.0
-        for j in range(1, n):
-            z = table[k, j]
-            for lane in range(LANES):
-                sums[0, lane] += z * (np.float64(block[j, lane]) - np.float64(block[0, lane]))
-        side = np.uint8(1) if k < half else np.uint8(2)
-        for lane in range(LANES):
-            # Far more than rounding and the share by which the samples are lifted for the fit.
-            least = 1e-8 * (np.float64(block[n - 1, lane]) - np.float64(block[0, lane]))
-            calm[lane] |= side if sums[0, lane] > least else np.uint8(0)
+    n, half = block.shape[0], bounds.shape[0] // 2
+    samples, found = np.uint64(block.ctypes.data), np.uint64(calm.ctypes.data)
+    for side in range(2):
+        rows = np.uint64(bounds.ctypes.data) + np.uint64(4 * side * half * (n + 1))
+        proved(samples, n, rows, n + 1, half, np.uint8(1 + side), found)
     for lane in range(LANES):
         calm[lane] = np.uint8(1) if calm[lane] == 3 else np.uint8(0)
 
@@ -92,7 +97,7 @@ def _kept_range(v: Any, n: Any, method: Any, p: Any, table: Any, sn: Any, room: 
 @numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def cut_off(
     block: Any, counts: Any, m: Any, whole: Any, method: Any, fewest: Any, p: Any, sides: Any, table: Any,
-    distances: Any, choose_sn: Any, sorters: Any, column: Any, room: Any, sums: Any, lane_sums: Any, calm: Any,
+    distances: Any, choose_sn: Any, sorters: Any, column: Any, room: Any, sums: Any, bounds: Any, calm: Any,
     cuts: Any, limits: Any,
 ) -> Any:  # fmt: skip
     """Find the kept range of each sorted column; *whole*: all of them are full.
@@ -107,7 +112,7 @@ def cut_off(
         sort(distances, sorters[HIGH_MEDIAN], choose_sn)
     calm[:] = 0
     if frames >= fewest:
-        _calm(block, method, p, table, distances, calm, lane_sums)
+        _calm(block, method, p, bounds, distances, calm)
     divided, cut = False, False
     if whole:
         cuts[0, :], cuts[1, :], cuts[2, :], cuts[3, :] = 0, frames, 0, -1

@@ -18,6 +18,10 @@ from ._sorting import LANES, WIDE
 
 # Vectors worked on at a time: what they need fits the registers.
 _AT_ONCE = 2
+# Rows of a table tried at a time: their sums stay in the registers.
+TOGETHER = 8
+# More than what products of the smallest numbers lose by underflow.
+_TINY = 1e-37
 _VECTOR = ir.VectorType(ir.FloatType(), WIDE)
 
 
@@ -104,4 +108,58 @@ def nearest_windows(typing: Any, block: Any, out: Any, row: Any, start: Any, cou
         return context.get_dummy_value()
 
     wide = (types.uint64, types.uint64, types.int64, types.int64, types.int64, types.int64)
+    return types.void(*wide), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def proved(typing: Any, block: Any, rows: Any, table: Any, columns: Any, most: Any, side: Any, calm: Any) -> Any:
+    """Set bit *side* in *calm* (uint8) where a row of a table proves something of a sorted column.
+
+    A table's row, float32, weighs the differences of the column's samples from the least one; it proves where their sum
+    exceeds its last number times the difference of greatest and least. *most* rows (a multiple of `TOGETHER`) are
+    tried of the table at *table*, whose rows are *columns* long. *block*, *table* and *calm* are addresses.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        block, rows, table, columns, most, side, calm = arguments
+        zero, one = ir.Constant(ir.IntType(64), 0), ir.Constant(ir.IntType(64), 1)
+        last, bits = builder.sub(rows, one), ir.VectorType(ir.IntType(8), WIDE)
+        numbers = builder.inttoptr(table, ir.FloatType().as_pointer())
+        infinite, tiny = ir.Constant(_VECTOR, [float("inf")] * WIDE), ir.Constant(_VECTOR, [_TINY] * WIDE)
+
+        def number(row: Any, column: Any) -> Any:
+            single = builder.load(builder.gep(numbers, [builder.add(builder.mul(row, columns), column)]))
+            empty = ir.Constant(_VECTOR, ir.Undefined)
+            first = builder.insert_element(empty, single, ir.Constant(ir.IntType(32), 0))
+            return builder.shuffle_vector(first, empty, ir.Constant(ir.VectorType(ir.IntType(32), WIDE), [0] * WIDE))
+
+        for lane in range(0, LANES, WIDE):
+            least = builder.load(_place(builder, block, zero, lane), align=4)
+            span = builder.fsub(builder.load(_place(builder, block, last, lane), align=4), least)
+            flags = builder.gep(builder.inttoptr(calm, ir.IntType(8).as_pointer()), [ir.Constant(ir.IntType(64), lane)])
+            place = builder.bitcast(flags, bits.as_pointer())
+            with cgutils.for_range_slice(builder, zero, most, ir.Constant(ir.IntType(64), TOGETHER)) as (row, _):
+                tried = [builder.add(row, ir.Constant(ir.IntType(64), k)) for k in range(TOGETHER)]
+                totals = [cgutils.alloca_once_value(builder, ir.Constant(_VECTOR, None)) for _ in tried]
+                for total in totals:
+                    builder.store(ir.Constant(_VECTOR, None), total)
+                with cgutils.for_range(builder, last) as loop:
+                    j = builder.add(loop.index, one)
+                    d = builder.fsub(builder.load(_place(builder, block, j, lane), align=4), least)
+                    for k, total in zip(tried, totals, strict=True):
+                        builder.store(builder.fadd(builder.load(total), builder.fmul(number(k, j), d)), total)
+                found = builder.load(place, align=1)
+                for k, total in zip(tried, totals, strict=True):
+                    x, bound = builder.load(total), builder.fadd(builder.fmul(number(k, rows), span), tiny)
+                    sure = builder.and_(builder.fcmp_ordered(">", x, bound), builder.fcmp_ordered("<", x, infinite))
+                    spread = builder.shuffle_vector(
+                        builder.insert_element(ir.Constant(bits, ir.Undefined), side, ir.Constant(ir.IntType(32), 0)),
+                        ir.Constant(bits, ir.Undefined),
+                        ir.Constant(ir.VectorType(ir.IntType(32), WIDE), [0] * WIDE),
+                    )
+                    found = builder.or_(found, builder.select(sure, spread, ir.Constant(bits, None)))
+                builder.store(found, place, align=1)
+        return context.get_dummy_value()
+
+    wide = (types.uint64, types.int64, types.uint64, types.int64, types.int64, types.uint8, types.uint64)
     return types.void(*wide), generate

@@ -25,7 +25,7 @@ from ._combining import (
     same_samples,
     sum_of,
 )
-from ._cutting import cut_off, divide
+from ._cutting import cut_off, divide, single
 from ._loading import (
     FINITE,
     GAIN,
@@ -85,7 +85,7 @@ def integrate(
     chosen, rows = np.empty((n, LANES), np.float32), np.empty(n, np.uint64)
     counted, whole = np.zeros((wide, 5, LANES), np.int32), np.zeros(wide, np.int64)
     cuts, limits, calm = np.zeros((4, LANES), np.int32), np.empty((2, LANES), np.float32), np.zeros(LANES, np.uint8)
-    totals, lane_sums = np.zeros((2, LANES)), np.zeros((2, LANES))
+    totals, bounds = np.zeros((2, LANES)), single(table, n if method == reject.LINEAR else 0)
     column, room, sums = np.empty(n), np.empty(3 * n), np.empty((2, n + 1))
     weights = frames[:, WEIGHT].sum()
     alike = same_samples(rejected, combined, frames)
@@ -104,7 +104,7 @@ def integrate(
                 sort(ordered, sorters[WHOLE], sorting)
                 cut, divided = cut_off(
                     ordered, counts, m, full, method, fewest, p, sides, table, chosen, choose_sn, sorters, column,
-                    room, sums, lane_sums, calm, cuts, limits,
+                    room, sums, bounds, calm, cuts, limits,
                 )  # fmt: skip
                 if divided:
                     divide(block, m, cuts, limits)

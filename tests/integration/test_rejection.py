@@ -15,6 +15,7 @@ import pytest
 from scipy import optimize, stats
 
 from lerarlink.nodes.integration import _combining as combining
+from lerarlink.nodes.integration import _cutting as cutting
 from lerarlink.nodes.integration import _loading as loading
 from lerarlink.nodes.integration import _rejection as reject
 from lerarlink.nodes.integration import _stack as stack
@@ -375,6 +376,35 @@ def test_most_stacks_of_noise_are_proved_whole_without_a_fit() -> None:
     x = np.sort(np.random.default_rng(1).normal(size=(2000, 16)), axis=1)
     proved = (x[:, None, :] * line_bounds(16, 5.0, 4.0)).sum(axis=2) > 0
     assert (proved[:, :ROWS].any(axis=1) & proved[:, ROWS:].any(axis=1)).mean() > 0.85
+
+
+@pytest.mark.parametrize("scale", [1e-42, 1.0, 1e30, 3e37])
+@pytest.mark.parametrize("n", [5, 8, 16, 33, 64])
+def test_what_single_precision_proves_whole_is_left_whole_by_the_fit(n: int, scale: float) -> None:
+    """Clean, struck, coarsely quantised and constant stacks on a pedestal, and numbers at the ends of the range."""
+    p = LIMITS.numbers(reject.LINEAR, SPAN)
+    bounds = cutting.single(LIMITS.table(reject.LINEAR, n), n)
+    rng = np.random.default_rng(n)
+    calm, sure = np.zeros(LANES, np.uint8), 0
+    for kind in range(6):
+        x = rng.normal(0, 1, (n, LANES)) + (rng.random((n, LANES)) < 0.05 * (kind % 3)) * 6
+        x = np.round(2 * x) / 2 if kind > 2 else x + 100 * (kind == 1 and scale == 1.0)
+        x[:, 7] = x[0, 7]
+        block = np.sort((x * scale).astype(np.float32), axis=0)
+        cutting._unbent(block, bounds, calm)
+        sure += int(calm.sum())
+        for lane in np.flatnonzero(calm):
+            assert reject.linear(block[:, lane].astype(np.float64), n, p, np.empty(3 * n)) == (0, n)
+        assert not calm[7]
+    assert n not in (8, 16) or scale not in (1.0, 1e30) or sure > LANES
+
+
+def test_tables_that_prove_nothing_prove_nothing() -> None:
+    block = np.sort(np.random.default_rng(0).normal(size=(16, LANES)).astype(np.float32), axis=0)
+    calm = np.ones(LANES, np.uint8)
+    for table in (np.zeros((2 * ROWS, 16)), np.zeros((1, 1))):
+        cutting._unbent(block, cutting.single(table, 16), calm)
+        assert not calm.any()
 
 
 @pytest.mark.parametrize("method", PLAIN)
