@@ -16,6 +16,7 @@ from scipy import optimize, stats
 
 from lerarlink.nodes.integration import _combining as combining
 from lerarlink.nodes.integration import _cutting as cutting
+from lerarlink.nodes.integration import _lanes as lanes
 from lerarlink.nodes.integration import _loading as loading
 from lerarlink.nodes.integration import _rejection as reject
 from lerarlink.nodes.integration import _stack as stack
@@ -400,6 +401,7 @@ def test_what_single_precision_proves_whole_is_left_whole_by_the_fit(n: int, sca
 
 
 def test_tables_that_prove_nothing_prove_nothing() -> None:
+    assert ROWS % lanes.TOGETHER == 0  # so many rows are tried at a time
     block = np.sort(np.random.default_rng(0).normal(size=(16, LANES)).astype(np.float32), axis=0)
     calm = np.ones(LANES, np.uint8)
     for table in (np.zeros((2 * ROWS, 16)), np.zeros((1, 1))):
