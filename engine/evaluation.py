@@ -32,6 +32,10 @@ class Evaluation:
         # What sources say of themselves, no other step's Value changes; a series has hundreds of them.
         self._source_frames: dict[Feed, Frame] = {}
         self._never_measured: set[int] = set()
+        self._told: dict[int, set[Feed]] = {}
+        """For which outputs of a step frames or what it may rely on were told and kept."""
+        self._takers: list[list[int]] = []
+        """The steps that take something of each step."""
 
     def copy(self) -> Evaluation:
         """Return an evaluation of the same plan that knows the same and learns apart."""
@@ -39,6 +43,7 @@ class Evaluation:
         made.measured, made.keys, made.links = dict(self.measured), dict(self.keys), self.links
         made._frames, made._knowns = dict(self._frames), dict(self._knowns)
         made._source_frames, made._never_measured = dict(self._source_frames), set(self._never_measured)
+        made._told = {step: set(feeds) for step, feeds in self._told.items()}
         return made
 
     def knows_more_than(self, other: Evaluation) -> bool:
@@ -57,8 +62,27 @@ class Evaluation:
         self.measured[step] = measured
         for port in self.plan.steps[step].process.outputs:
             self._source_frames.pop(Feed(step, port.name), None)
-        self._frames.clear()
-        self._knowns.clear()
+        self._forget(step)
+
+    def _forget(self, step: int) -> None:
+        """Forget what was told of a step and of all that is made of it.
+
+        Where nothing was told of a step, nothing was told of what is made of it: frames are found sources first.
+        """
+        for i in range(len(self._takers), len(self.plan.steps)):  # plans grow at their end
+            self._takers.append([])
+            for taken in {feed.step for feed in self.plan.steps[i].feeds()}:
+                self._takers[taken].append(i)
+        todo, seen = [step], {step}
+        while todo:
+            i = todo.pop()
+            told = self._told.pop(i, ())
+            for feed in told:
+                self._frames.pop(feed, None)
+                self._knowns.pop(feed, None)
+            if told or i == step:
+                todo += [taker for taker in self._takers[i] if taker not in seen]
+                seen.update(self._takers[i])
 
     def supposing(self, values: dict[int, Any]) -> Evaluation:
         """Return a copy that takes *values* of steps for measured."""
@@ -90,7 +114,11 @@ class Evaluation:
                 raise NodeFailed(step.label, process.id, "its frame", f"{type(e).__name__}: {e}") from e
             if process.gives and found.state != process.gives:
                 found = found.with_(state=process.gives)
-            (self._frames if step.inputs else self._source_frames)[feed] = found
+            if step.inputs:
+                self._frames[feed] = found
+                self._told.setdefault(feed.step, set()).add(feed)
+            else:
+                self._source_frames[feed] = found
         return found
 
     def known(self, index: int, port: str = "image", box: Box = _NOWHERE, state: Any = None) -> Known:
@@ -102,6 +130,7 @@ class Evaluation:
             image = next((p for p in step.process.outputs if p.is_image and p.name == port), None)
             frame = self.frame(feed) if image else None
             found = self._knowns[feed] = self._known(step, feed, frame)
+            self._told.setdefault(index, set()).add(feed)
         if box is _NOWHERE and state is None:
             return found
         return Known(
@@ -150,10 +179,19 @@ class Evaluation:
         """
         if index not in self.keys:
             # Sources first, without recursion: a plan may be ten thousand steps deep.
-            for i in self.upstream([index]):
-                if i not in self.keys:
-                    self.keys[i] = self._key(self.plan.steps[i], content)
+            for i in self._without_key(index):
+                self.keys[i] = self._key(self.plan.steps[i], content)
         return self.keys[index]
+
+    def _without_key(self, index: int) -> list[int]:
+        """Return the steps whose keys must be found for that of step *index*, sources first."""
+        seen, todo = {index}, [index]
+        while todo:
+            for feed in self.plan.steps[todo.pop()].feeds():
+                if feed.step not in seen and feed.step not in self.keys:
+                    seen.add(feed.step)
+                    todo.append(feed.step)
+        return sorted(seen)  # steps are appended sources first
 
     def _key(self, step: Step, content: Callable[[Path], str]) -> str:
         process = step.process

@@ -56,11 +56,8 @@ def worth_keeping(
             passes = 1
         if not passes or any(f in kept for f in asked):
             continue
-        for port in steps[i].process.inputs:
-            linked = steps[i].inputs.get(port.name)
-            if port.is_image and linked is not None:
-                for feed in [linked] if isinstance(linked, Feed) else linked:
-                    demand[feed] = demand.get(feed, 0) + passes
+        for feed in drawn_on(evaluation, i):
+            demand[feed] = demand.get(feed, 0) + passes
     left_alone = {*measuring, *targets, *later}
     return [_narrowed(evaluation, order, left_alone, feeds[0]) if len(feeds) == 1 else feeds for feeds in found[::-1]]
 
@@ -90,13 +87,17 @@ def _behind(evaluation: Evaluation, steps: Iterable[int], stop: set[Feed]) -> se
 
 
 def drawn_on(evaluation: Evaluation, index: int) -> list[Feed]:
-    """Return the images that the pixels of a step are made of; of a step that chooses, the chosen one."""
+    """Return the images that the pixels of a step are made of.
+
+    Of a step that chooses, that is the chosen one; what only its measure looked at is none of them once it is known.
+    """
     step = evaluation.plan.steps[index]
     found: list[Feed] = []
     for port in step.process.inputs:
         linked = step.inputs.get(port.name)
         if port.is_image and linked is not None:
-            found += [linked] if isinstance(linked, Feed) else used(evaluation, index, port.name, linked)
+            feeds = (linked,) if isinstance(linked, Feed) else linked
+            found += used(evaluation, index, port.name, feeds)
     return found
 
 
@@ -126,27 +127,21 @@ def _samples(evaluation: Evaluation, feed: Feed) -> int:
 
 def _drawn(evaluation: Evaluation, order: list[int], kept: set[Feed]) -> dict[int, frozenset[int]]:
     """Return for each step the source images that its pixels are made of; no more than MANY of them."""
-    steps = evaluation.plan.steps
     drawn: dict[int, frozenset[int]] = {}
     for i in order:
-        step = steps[i]
         sources: set[int] = set()
-        for port in step.process.inputs:
-            linked = step.inputs.get(port.name)
-            if not port.is_image or linked is None:
-                continue
-            for feed in [linked] if isinstance(linked, Feed) else used(evaluation, i, port.name, linked):
-                one = feed in kept or len(drawn[feed.step]) >= MANY
-                sources |= {feed.step} if one else drawn[feed.step]
-                if len(sources) >= MANY:
-                    break
+        for feed in drawn_on(evaluation, i):
+            one = feed in kept or len(drawn[feed.step]) >= MANY
+            sources |= {feed.step} if one else drawn[feed.step]
+            if len(sources) >= MANY:
+                break
         drawn[i] = frozenset(sorted(sources)[:MANY] or [i])
     return drawn
 
 
 def used(evaluation: Evaluation, index: int, port: str, linked: tuple[Feed, ...]) -> tuple[Feed, ...]:
-    """Return the images of a `many` port that a step's pixels are made of: one that chooses takes only one."""
-    if len(linked) < MANY:
+    """Return the images of a port that a step's pixels are made of: one that chooses takes only one."""
+    if len(linked) < MANY and (index not in evaluation.measured or len(evaluation.image_feeds(index)) < 2):
         return linked
     process = evaluation.plan.steps[index].process
     image = next((p.name for p in process.outputs if p.is_image), None)

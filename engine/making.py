@@ -87,7 +87,7 @@ class Making:
         It goes into the file that is to hold it anyway, if there is one; else into memory while the budget lasts;
         else into the store.
         """
-        kept = self.kept.of([*targets, *measuring])
+        kept = self.kept.of([*targets, *measuring, *(later or ())])
         for feeds in worth_keeping(self.evaluation, targets, measuring, kept, later or ()):
             self.bench.next_stage()
             frame = self.evaluation.frame(feeds[0])

@@ -90,6 +90,7 @@ def run(
             pins = [feed for name in pinned for feed in _image_feeds(plan, name)]
             session.aim([*steps, *(f.step for f in pins)])
             sinks = [i for name in wanted for i in plan.sinks.get(name, ())]
+            session.take_stock()
             *before, last = turns(session.evaluation, steps)
             for turn in before:
                 session.measure(turn)

@@ -53,6 +53,15 @@ class Session:
         self._look_ahead(steps)
         self.making.refuse_shared_files(steps)
 
+    def take_stock(self) -> None:
+        """Learn all that the store knows on the way to what is aimed at, and compute what follows from it.
+
+        What is made and kept first depends on what will be wanted later, and that on what is known by then.
+        """
+        if self.store.has("values"):
+            wanted = [*self.bench.goal, *self.sketches.towards(self.bench.goal)]
+            self.evaluation.pending(wanted, self._recall, self.measuring.compute)
+
     def reached(self, steps: list[int]) -> None:
         """Say what needs nothing more, so that what was kept for it can go."""
         self.bench.goal = [i for i in self.bench.goal if i not in set(steps)]

@@ -31,6 +31,7 @@ class LRGBCombination(Process, id="color.lrgb_combination"):
         Port("image", doc="the colour image"),
         Port("luminance", optional=True, bypass=True, doc="a gray image of the same size"),
     )
+    dear = True  # six powers and three roots a pixel
 
     red_weight: float = param(default=1.0, low=0.0, high=1.0, doc="weight of the red channel")
     green_weight: float = param(default=1.0, low=0.0, high=1.0, doc="weight of the green channel")

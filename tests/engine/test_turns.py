@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from astropy.io import fits
 
 from lerarlink.engine.api import Box, Frame, Known, Port, Process, Tile, param
 from lerarlink.engine.errors import GraphError
@@ -106,8 +107,33 @@ def nothing_made() -> None:
     MADE.clear()
 
 
-def night(folder: Path, filters: int = 3, lights: int = 7) -> Graph:
-    """Return a graph of stacks, each written, and of a picture that wants two outputs of every one of them."""
+class Against(Process, id="turns.against"):
+    """Divides by the mean of another image, whose pixels nothing else wants."""
+
+    inputs = (Port("image"), Port("other"))
+    by: float = param(default=1.0, doc="a factor")
+
+    def needs(self, box: Box, port: str, known: Known) -> Box:
+        return Box(0, 0, 0, 0) if (port == "other") == (known.measured is not None) else box
+
+    def measure(self, known: Known, *tiles: Any) -> Any:
+        return float(tiles[1].sum(dtype=np.float64))
+
+    def merge(self, a: Any, b: Any) -> Any:
+        return a + b
+
+    def finish(self, partial: Any, known: Known) -> Any:
+        return partial / (SHAPE[0] * SHAPE[1])
+
+    def pixels(self, known: Known, *tiles: Any) -> Tile:
+        return tiles[0] * np.float32(self.by / known.measured)
+
+
+def night(folder: Path, filters: int = 3, lights: int = 7, by: float = 0.0) -> Graph:
+    """Return a graph of stacks, each written, and of a picture that wants two outputs of every one of them.
+
+    With a factor *by* of the last node, of the second outputs the picture wants a measure only.
+    """
     g = Graph()
     pictures: list[Node] = []
     for f in range(filters):
@@ -115,8 +141,10 @@ def night(folder: Path, filters: int = 3, lights: int = 7) -> Graph:
         stack = g.add(Stacked, images=images)
         total, number = (g.add(Part, image=stack, at=at) for at in (0, 1))
         g.add("WriteImage", name=f"write-{f}", image=total, path=str(folder / f"{f}.fits"))
-        pictures.append(g.add(Divided, image=total, by=number))
+        wanting = g.add(Against, image=total, other=number) if by else g.add(Divided, image=total, by=number)
+        pictures.append(wanting)
     both = g.add(Divided, image=pictures[0], by=pictures[1])
+    both = g.add(Against, image=both, other=pictures[2], by=by) if by else both
     g.add("WriteImage", name="write-picture", image=both, path=str(folder / "picture.fits"))
     return g
 
@@ -163,3 +191,14 @@ def test_one_file_of_two_nodes_is_refused_before_anything_is_made(tmp_path: Path
     with pytest.raises(GraphError, match="is written by both 'write-0' and 'again'"):
         g.run(store=Store(tmp_path / "store"))
     assert not MADE
+
+
+def test_another_late_parameter_makes_no_stack_and_no_slow_step_again(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    night(tmp_path, by=1.0).run(store=store)
+    assert {"slow": 3 * 7 * SHAPE[0], "stacked": 3 * SHAPE[0]} == MADE
+    before = fits.getdata(tmp_path / "picture.fits")
+    MADE.clear()
+    night(tmp_path, by=2.0).run(store=store)
+    assert not MADE
+    assert np.allclose(fits.getdata(tmp_path / "picture.fits"), 2 * before, rtol=1e-6)
