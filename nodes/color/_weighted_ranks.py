@@ -46,7 +46,7 @@ class Ranks:
 def _rank_within(z: Any, w: Any, wanted: float, low: float, high: float) -> Any:
     """Return what `weighted_rank` gives, where that lies from *low* to *high*; NaN where it does not."""
     some_z, some_w = np.empty(z.size), np.empty(z.size)
-    below, inside, n = 0.0, 0.0, 0
+    below, inside, n = 0.0, 0.0, np.int64(0)
     # Without a branch: every pair is put at the end, which moves on only past those in the window.
     for i in range(z.size):
         within = (z[i] >= low) & (z[i] <= high)
