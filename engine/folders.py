@@ -39,6 +39,18 @@ def keep_compiled_code_apart() -> None:
         os.environ["NUMBA_CACHE_DIR"] = os.fspath(folder)
 
 
+def loops_folder() -> Path:
+    """Return where generated loops are kept: in the store's folder, or in the one chosen for numba's compiled code.
+
+    numba finds what it compiled by the path of the source: loops in the folder of one store would be compiled again
+    for every other.
+    """
+    chosen = os.environ.get("NUMBA_CACHE_DIR")
+    if chosen and not Path(chosen).is_relative_to(cache_root() / "numba"):
+        return Path(chosen) / "lerarlink-kernels"
+    return cache_root() / "kernels"
+
+
 def scratch() -> Path:
     """Return (and make) the folder of unpacked inputs and other files that may vanish between two runs."""
     folder = cache_root() / "scratch"

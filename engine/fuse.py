@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .folders import cache_root
+from .folders import loops_folder
 from .identity import digest
 from .process import Known, Process, Tile
 
@@ -136,7 +136,7 @@ def _module(stem: str, text: str) -> ModuleType:
 
 def _kept(stem: str, text: str) -> Path:
     try:
-        folder = cache_root() / "kernels"
+        folder = loops_folder()
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:  # nowhere to keep it: compile for this run only
         folder = Path(tempfile.mkdtemp(prefix="lerarlink-"))

@@ -18,10 +18,16 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from ._weighted_ranks import Ranks, weighted_rank
+
 Floats = npt.NDArray[np.float64]
 
 # Pairs that are solved by sorting; larger problems are narrowed to a band first.
 DIRECT = 16384
+# Steps, each four times the one before, in search of a slope beyond the minimum; after so many in vain it is asked
+# whether there is one at all.
+_STEPS = 100
+_PATIENCE = 6
 # Half width of a band in standard errors of the guess. One that proves too narrow costs another round.
 ERRORS = 5.0
 # Residuals (of values about 1) that are nothing but rounding.
@@ -124,7 +130,7 @@ def trust_about(pairs: Pairs, guess: Line, noise: float) -> Trust:
     over the rate at which the slope changes: twice the density of residuals at zero.
     """
     r = np.abs(pairs.residuals(guess))
-    near = float(_weighted_rank(r.copy(), pairs.w.copy(), float(pairs.w.sum()) / 8.0))
+    near = float(weighted_rank(r.copy(), pairs.w.copy(), float(pairs.w.sum()) / 8.0))
     error = ERRORS * noise * near / float(pairs.w[r <= near].sum())
     floor = ROUNDING * max(1.0, abs(guess.a), abs(guess.b))
     spread, furthest = float(pairs.u.std()), float(np.abs(pairs.u).max())
@@ -172,15 +178,16 @@ def _direct(pairs: Pairs, pull: Pull) -> Line | None:
     if bracket is None:
         return None
     low, high = bracket
+    ranks = Ranks(pairs.u, pairs.y, pairs.w, 0.5 * (float(pairs.w.sum()) - pull.a))
     while True:
         b = 0.5 * (low + high)
         if b in (low, high):
             break
-        if _best(pairs, pull, b)[1] > 0.0:
+        if _best(pairs, pull, b, ranks)[1] > 0.0:
             high = b
         else:
             low = b
-    ends = [Line(_best(pairs, pull, b)[0], b) for b in (low, high)]
+    ends = [Line(_best(pairs, pull, b, ranks)[0], b) for b in (low, high)]
     return min(ends, key=lambda line: _objective(pairs, pull, line))
 
 
@@ -193,65 +200,39 @@ def _bracket(pairs: Pairs, pull: Pull) -> tuple[float, float] | None:
     middle = float((pairs.w * u * y).sum()) / suu if suu > 0.0 else 0.0
     step = 0.01 * math.sqrt(float((pairs.w * y * y).sum()) / suu) if suu > 0.0 else 1.0
     step = max(step, 1e-9 * abs(middle), 1e-12)
-    sign = 1.0 if _best(pairs, pull, middle)[1] <= 0.0 else -1.0
+    ranks = Ranks(pairs.u, pairs.y, pairs.w, 0.5 * (float(weight) - pull.a))
+    sign = 1.0 if _best(pairs, pull, middle, ranks)[1] <= 0.0 else -1.0
     end = middle
-    for _ in range(100):
+    for k in range(_STEPS):
+        if k == _PATIENCE and _falls_for_ever(pairs, pull, middle + sign * step * 4.0 ** (_STEPS - k), sign, ranks):
+            return None
         start, end = end, end + sign * step
-        if sign * _best(pairs, pull, end)[1] >= 0.0:
+        if sign * _best(pairs, pull, end, ranks)[1] >= 0.0:
             return min(start, end), max(start, end)
         step *= 4.0
     return None
 
 
-def _best(pairs: Pairs, pull: Pull, b: float) -> tuple[float, float]:
+def _falls_for_ever(pairs: Pairs, pull: Pull, far: float, sign: float, ranks: Ranks) -> bool:
+    """Return whether the objective still falls at a slope so *far* out that only u orders the residuals.
+
+    It is convex: what falls there, by more than sums are rounded, falls everywhere before.
+    """
+    change = sign * _best(pairs, pull, far, ranks)[1]
+    return change < -1e-9 * (float((pairs.w * np.abs(pairs.u)).sum()) + abs(pull.b))
+
+
+def _best(pairs: Pairs, pull: Pull, b: float, ranks: Ranks) -> tuple[float, float]:
     """Return the best a for slope *b*, and how the objective then changes with b (an element of its slope)."""
     z = pairs.y - b * pairs.u
-    half = 0.5 * (float(pairs.w.sum()) - pull.a)
-    at = float(_weighted_rank(z.copy(), pairs.w.copy(), half))
+    half = ranks.wanted
+    at = ranks.at(z, b)
     below, through, above, next_above, wu_below, wu_through, wu_above = _sides(z, pairs.w, pairs.u, at)
     a = 0.5 * (at + next_above) if below + through == half and next_above < math.inf else at
     # The pairs that the line goes through take whatever part of their weight balances the rest.
     part = below - above + pull.a
     change = pull.b + wu_below - wu_above - part * (wu_through / through)
     return a, float(change)
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def _weighted_rank(z: Any, w: Any, wanted: float) -> Any:
-    """Return the smallest z up to which the weights sum to *wanted* or more; sorts *z* and *w* in part.
-
-    Selection by three-way partition about the median of three: linear in the number of pairs, where sorting
-    them at each step of the bisection took nine tenths of a fit.
-    """
-    low, high = 0, z.size
-    before = 0.0
-    while high - low > 1:
-        x, y, t = z[low], z[(low + high) // 2], z[high - 1]
-        pivot = max(min(x, y), min(max(x, y), t))
-        i, j, k = low, low, high
-        less, equal = 0.0, 0.0
-        while j < k:
-            if z[j] < pivot:
-                less += w[j]
-                z[i], z[j] = z[j], z[i]
-                w[i], w[j] = w[j], w[i]
-                i += 1
-                j += 1
-            elif z[j] > pivot:
-                k -= 1
-                z[k], z[j] = z[j], z[k]
-                w[k], w[j] = w[j], w[k]
-            else:
-                equal += w[j]
-                j += 1
-        if i > low and before + less >= wanted:
-            high = i
-        elif before + less + equal >= wanted or k == high:
-            return pivot
-        else:
-            before += less + equal
-            low = k
-    return z[low]
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]

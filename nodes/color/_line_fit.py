@@ -113,14 +113,18 @@ def ordered(partial: State, state: State, scaling: Scaling, area: int) -> State:
     if math.isinf(s.trust_a):
         s = s._replace(centre=float(sums[BAND + 1] / sums[BAND]))
     pairs = _pairs(partial["kept"], scaling, s.centre)
-    line = _certified(partial, sums, s, pull, pairs)
+    complete = _weight(partial["kept"]) == sums[BAND]
+    solved = minimise(pairs, pull) if complete else None
+    line = _certified(partial, s, pull, solved)
     if line is not None and not state["some_rows"]:
         return {"line": _report(line, pairs, sums, s, count)}
     if line is not None:
         noise = DEPENDENCE * math.sqrt(count)
         found = _about(pairs, line, trust_about(pairs, line, noise), s.centre, 1.0 / SAMPLED_ROWS)
     else:
-        found = _next(partial, sums, state, pull, pairs, s)
+        if not complete and pairs.size:
+            solved = minimise(pairs, pull.times(float(pairs.w.sum() / sums[BAND])))
+        found = _next(partial, sums, state, pairs, s, solved)
     rows = state["some_rows"] and line is None
     return {"sweep": list(found[0]), "edges": found[1], "passes": state["passes"] + 1, "some_rows": rows}
 
@@ -137,13 +141,14 @@ def _refuse_degenerate(sums: npt.NDArray[np.float64], count: float) -> None:
         )
 
 
-def _certified(partial: State, sums: Any, s: Sweep, pull: Pull, pairs: Pairs) -> Line | None:
-    """Return the line of least deviation from the pairs of this pass, where it is certain."""
+def _certified(partial: State, s: Sweep, pull: Pull, solved: Line | None) -> Line | None:
+    """Return the line of least deviation from the pairs of this pass, where it is certain.
+
+    *solved* is that of the pairs in the band, if all of them were kept.
+    """
     guess, trust = Line(s.a, s.b), Trust(s.trust_a, s.trust_b)
-    if _weight(partial["kept"]) == sums[BAND]:
-        line = minimise(pairs, pull)
-        if line is not None and (math.isinf(s.trust_a) or trust.holds(guess, line)):
-            return line
+    if solved is not None and (math.isinf(s.trust_a) or trust.holds(guess, solved)):
+        return solved
     groups = np.asarray(partial["groups"])
     if trust.is_rounding(guess) and balanced(groups[:, 0], groups[:, 1], pull):
         return guess
@@ -160,14 +165,13 @@ def _report(line: Line, pairs: Pairs, sums: Any, s: Sweep, count: float) -> dict
 
 
 def _next(
-    partial: State, sums: Any, state: State, pull: Pull, pairs: Pairs, s: Sweep
+    partial: State, sums: Any, state: State, pairs: Pairs, s: Sweep, line: Line | None
 ) -> tuple[Sweep, npt.NDArray[np.float64]]:
-    """Return what to look for after a sweep that did not settle the line."""
+    """Return what to look for after a sweep that did not settle the line; *line* is that of the pairs at hand."""
     if partial["full"]:
         return s._replace(keep=_share(CAPACITY / 4, sums[BAND])), state["edges"]
     guess, trust, first = Line(s.a, s.b), Trust(s.trust_a, s.trust_b), math.isinf(s.trust_a)
     share = float(pairs.w.sum() / sums[BAND]) if pairs.size else 1.0
-    line = minimise(pairs, pull.times(share)) if pairs.size else None
     if line is None or not (first or trust.holds(guess, line)):
         # The minimum lies beyond what may be trusted: go towards it, with a wider band.
         line = trust.clip(guess, line or guess)
