@@ -13,6 +13,9 @@ from .store import Store
 from .stored_pixels import Pixels, StoredPixels
 from .written import WrittenPixels
 
+# Steps from which on the names of all that the store has are listed once.
+_MANY = 200
+
 
 class Pool:
     """Held pixels that outlive a run, by key: several runs on the same frames make a master once.
@@ -48,13 +51,13 @@ class Kept:
         ask: list[Callable[[Feed], Pixels | None]] = []
         if self._pool is not None and self._pool.held:
             ask.append(self._in_pool)
-        if self.store.has("pixels"):
-            ask.append(self._in_store)
-        if self.store.has("written"):
-            ask.append(self._in_file)
-        if not ask:
+        looks = (("pixels", self._in_store), ("written", self._in_file))
+        kinds = [(kind, look) for kind, look in looks if self.store.has(kind)]
+        if not ask and not kinds:
             return found
-        for i in self.evaluation.upstream(steps):
+        order = self.evaluation.upstream(steps)
+        ask += [look if len(order) < _MANY else self._listed(kind, look) for kind, look in kinds]
+        for i in order:
             for port in self.evaluation.plan.steps[i].process.outputs:
                 feed = Feed(i, port.name)
                 if not port.is_image or feed in found:
@@ -119,6 +122,11 @@ class Kept:
         for held in self._held.values():
             held.abandon()
         self._held.clear()
+
+    def _listed(self, kind: str, look: Callable[[Feed], Pixels | None]) -> Callable[[Feed], Pixels | None]:
+        """Return *look*, asked only for what the store has of *kind*."""
+        names = self.store.names(kind)
+        return lambda feed: look(feed) if self._name(feed) in names else None
 
     def _in_pool(self, feed: Feed) -> Held | None:
         assert self._pool is not None

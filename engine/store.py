@@ -115,6 +115,15 @@ class Store:
         """Return whether anything of *kind* was ever kept."""
         return (self.root / kind).is_dir()
 
+    def names(self, kind: str) -> set[str]:
+        """Return the names of all that is kept of *kind*: many are found sooner in them than one after the other."""
+        found: set[str] = set()
+        with contextlib.suppress(OSError):
+            for folder in os.listdir(self.root / kind):
+                with contextlib.suppress(OSError):
+                    found.update(os.listdir(self.root / kind / folder))
+        return found
+
     def has_pixels(self, key: str, port: str) -> bool:
         return self._path("pixels", f"{key}.{port}").exists()
 
