@@ -129,7 +129,7 @@ def reserve(fd: int, size: int, path: Path) -> None:
 _SEEK = threading.Lock()
 
 
-def put(fd: int, data: bytes | npt.NDArray[Any], offset: int) -> None:
+def put(fd: int, data: bytes | memoryview | npt.NDArray[Any], offset: int) -> None:
     """Write all of *data* at byte *offset* of *fd*, from any thread."""
     # A buffer of foreign byte order has no memoryview format to cast from; its bytes have.
     view = memoryview(data.reshape(-1).view(np.uint8).data if isinstance(data, np.ndarray) else data)

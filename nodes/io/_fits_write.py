@@ -199,6 +199,7 @@ def _compressed(
         width=frame.width,
         channels=frame.channels,
         bounds=frame.known_bounds(),
+        reread=True,
     )
     header = "".join(format_card(*card) for card in [*image_cards(frame, kind), *history_cards(provenance)])
     return CompressedWriter(path=path, spool=spool, header=header, method=method, tail=table_hdu(provenance))

@@ -290,6 +290,7 @@ def _writer(
         channels=channels,
         interleaved=True,
         bounds=frame.known_bounds(),
+        reread=True,
     ).start()
     flip = frame.orientation == "bottom-up"
     return PictureWriter(

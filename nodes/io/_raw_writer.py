@@ -14,12 +14,19 @@ import numpy.typing as npt
 import xxhash
 
 from ...engine.api import Box, Tile
+from ._direct import LEAST, DirectFile, put_past, room
 from ._disk import publish, put, reserve, temporary_name
 
 _FLOAT32 = (np.dtype("<f4"), np.dtype(">f4"))
 
 
-def quantise(tile: Tile, bounds: tuple[float, float], dtype: npt.DTypeLike, zero: int = 0) -> npt.NDArray[Any]:
+def quantise(
+    tile: Tile,
+    bounds: tuple[float, float],
+    dtype: npt.DTypeLike,
+    zero: int = 0,
+    out: npt.NDArray[Any] | None = None,
+) -> npt.NDArray[Any]:
     """Return *tile* as integers: 0 at the lower bound, at the upper the largest that its bits hold.
 
     Values beyond the bounds are clamped, halves go to the even neighbour, missing samples become 0.
@@ -34,8 +41,10 @@ def quantise(tile: Tile, bounds: tuple[float, float], dtype: npt.DTypeLike, zero
         An integer type of at most 32 bits, of any byte order.
     zero
         What is subtracted from a level to give the stored integer, which may be signed.
+    out
+        Where to put them: an array of the tile's shape and of *dtype*, in one piece.
     """
-    out = np.empty(tile.shape, np.dtype(dtype))
+    out = np.empty(tile.shape, np.dtype(dtype)) if out is None else out
     bits = out.itemsize * 8
     stored = out.view(f"u{out.itemsize}").reshape(-1)
     lo, hi = bounds
@@ -98,6 +107,8 @@ class RawWriter:
         Physical values that become the lowest and the highest level of an integer type.
     zero
         What is subtracted from a level to give the stored integer (32768 for FITS ``>i2``).
+    reread
+        Whether the file is read again at once: it stays in the system's cache, however large.
     temporary
         The name while writing; made up when empty.
     """
@@ -113,8 +124,10 @@ class RawWriter:
     tail: bytes = b""
     bounds: tuple[float, float] | None = None
     zero: int = 0
+    reread: bool = False
     temporary: Path = Path()
     _fd: int | None = field(default=None, init=False, repr=False, compare=False)
+    _direct: DirectFile | None = field(default=None, init=False, repr=False, compare=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False, compare=False)
     # One thread writes at a time: the system lets no two into one file, and has those that wait burn their time.
     _turn: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False, compare=False)
@@ -126,10 +139,10 @@ class RawWriter:
             raise ValueError(f"{self.path}: integer samples ({self.dtype}) want bounds, got none")
 
     def __getstate__(self) -> dict[str, Any]:
-        return {k: v for k, v in self.__dict__.items() if k not in ("_fd", "_lock", "_turn")}
+        return {k: v for k, v in self.__dict__.items() if k not in ("_fd", "_direct", "_lock", "_turn")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, _fd=None, _lock=threading.Lock(), _turn=threading.Lock())
+        self.__dict__.update(state, _fd=None, _direct=None, _lock=threading.Lock(), _turn=threading.Lock())
 
     def __del__(self) -> None:
         self.close()
@@ -204,34 +217,37 @@ class RawWriter:
     def write_summed(self, box: Box, tile: Tile) -> int:
         """Put *tile* at *box* and return what `checksum` will say of it."""
         found = xxhash.xxh3_64()
-        stored = self._put(box, tile)
-        for part in [stored] if self.interleaved else stored:
+        for part in self._put(box, tile):
             found.update(part.data)
         return int(found.intdigest())
 
-    def _put(self, box: Box, tile: Tile) -> npt.NDArray[Any]:
+    def _put(self, box: Box, tile: Tile) -> list[npt.NDArray[Any]]:
+        """Write *tile* and return the pieces that were written."""
         if (box.x0, box.x1) != (0, self.width) or tile.shape != (self.channels, box.height, self.width):
             wanted = (self.channels, box.height, self.width)
             raise ValueError(f"{self.path}: {box} wants a strip of shape {wanted}, got {tile.shape}")
-        fd = self._descriptor()
-        stored = self.stored(tile)
-        row = self.width * stored.dtype.itemsize
-        with self._turn:
-            if self.interleaved:
-                put(fd, stored, self.offset + box.y0 * row * self.channels)
-                return stored
-            for c in range(self.channels):
-                put(fd, stored[c], self.offset + (c * self.height + box.y0) * row)
-        return stored
+        fd, direct = self._descriptor(), self._past_the_cache()
+        row = self.width * np.dtype(self.dtype).itemsize
+        planes, row = ([tile.transpose(1, 2, 0)], row * self.channels) if self.interleaved else (list(tile), row)
+        pieces = []
+        for c, plane in enumerate(planes):
+            place = self.offset + (c * self.height + box.y0) * row
+            pieces.append(piece := self._stored(plane, place))
+            if direct is not None:
+                put_past(direct, fd, piece, place, self._turn)
+                continue
+            with self._turn:
+                put(fd, piece, place)
+        return pieces
 
-    def stored(self, tile: Tile) -> npt.NDArray[Any]:
-        """Return *tile* in the type and order of the file."""
-        dtype = np.dtype(self.dtype)
-        ordered = tile.transpose(1, 2, 0) if self.interleaved else tile
-        if dtype.kind == "f":
-            return ordered.astype(dtype, order="C")
+    def _stored(self, plane: npt.NDArray[Any], place: int) -> npt.NDArray[Any]:
+        """Return *plane* in the type of the file, as it lies at byte *place*."""
+        out = room(plane.shape, self.dtype, place)
+        if out.dtype.kind == "f":
+            np.copyto(out, plane, casting="same_kind")
+            return out
         assert self.bounds is not None
-        return quantise(ordered, self.bounds, dtype, self.zero)
+        return quantise(plane, self.bounds, self.dtype, self.zero, out)
 
     def finish(self) -> None:
         """Flush to the disk, then let the file appear under its final name."""
@@ -247,9 +263,11 @@ class RawWriter:
     def close(self) -> None:
         """Close this process's descriptor; the next write opens it again."""
         with self._lock:
-            fd, self._fd = self._fd, None
+            (fd, self._fd), (direct, self._direct) = (self._fd, None), (self._direct, None)
         if fd is not None:
             os.close(fd)
+        if direct is not None:
+            direct.close()
 
     def _descriptor(self, extra: int = 0) -> int:
         with self._lock:
@@ -257,3 +275,12 @@ class RawWriter:
                 flags = os.O_RDWR | getattr(os, "O_BINARY", 0) | extra
                 self._fd = os.open(self.temporary, flags, 0o666)
             return self._fd
+
+    def _past_the_cache(self) -> DirectFile | None:
+        """Return what writes a large file directly."""
+        if self.nbytes < LEAST or self.reread:
+            return None
+        with self._lock:
+            if self._direct is None:
+                self._direct = DirectFile(self.temporary)
+            return self._direct

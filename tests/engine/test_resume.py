@@ -39,7 +39,8 @@ g.run(store=Store(Path(sys.argv[1]) / "store"), workers=2)
 
 def start(folder: Path, pause: float, out: str) -> subprocess.Popen[bytes]:
     # Strips of a fixed size: how many there are must not hang on this machine's cache.
-    environment = {**os.environ, "PYTHONPATH": str(Path(lerarlink.__file__).parents[1]), "LERAR_STRIP_SAMPLES": "163840"}
+    package = str(Path(lerarlink.__file__).parents[1])
+    environment = {**os.environ, "PYTHONPATH": package, "LERAR_STRIP_SAMPLES": "163840"}
     return subprocess.Popen([sys.executable, "-c", PROGRAM, str(folder), str(pause), out], env=environment)
 
 
