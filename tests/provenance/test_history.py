@@ -74,6 +74,15 @@ def test_runs_are_told_by_version_in_their_order(graph: Path, tmp_path: Path) ->
         chosen([], "1", "g")
 
 
+def test_runs_one_right_after_the_other_keep_their_order(graph: Path, tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    one, other = Graph.load(graph), Graph.load(graph)
+    other.adjust("target_background", 0.2)
+    noted_ones = [noted(store, made) for made in (one, other) * 30]
+    assert [r.version for r in runs(store)] == noted_ones
+    assert chosen(log(store, "g"), "last", "g").id == noted_ones[-1]
+
+
 def test_lerar_run_notes_and_log_tells_what_changed(graph: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     for more in ((), (), ("--set", "target_background=0.2")):
