@@ -24,6 +24,9 @@ _FEW = 4096
 # Half width of a window in standard errors of a rank; more because neighbouring pixels are not independent.
 _ERRORS = 5.0 * 1.5
 
+# Windows of which two fit each number of a byte.
+_MOST_WINDOWS = 127
+
 _LOWEST, _HIGHEST = (int(k) for k in keys_of([-np.finfo(np.float32).max, np.finfo(np.float32).max]))
 
 Plane = npt.NDArray[np.float32]
@@ -37,11 +40,24 @@ def looks(area: int) -> bool:
 def looked(plane: Plane, box: Box, area: int) -> Plane:
     """Return the samples that the look keeps of *plane*, which holds the sampled rows of tile *box*."""
     x = np.ascontiguousarray(plane).reshape(-1)
-    y0 = sampled_rows(box).y0
-    turns = np.arange(y0 * box.width, y0 * box.width + x.size, dtype=np.uint64) * np.uint64(2654435761)
     share = min(1.0, LOOK * SAMPLED_ROWS / area)
-    x = x[(turns & np.uint64(0xFFFFFFFF)) < np.uint64(share * 2**32)]
-    return x[np.isfinite(x)]
+    some = np.empty(x.size + 1, np.float32)
+    n = _looked(x, np.uint64(sampled_rows(box).y0 * box.width), np.uint64(share * 2**32), some)
+    return some[:n].copy()
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _looked(x: Any, first: Any, limit: Any, some: Any) -> Any:
+    """Put finite samples whose pixel, counted from *first*, falls below *limit* into *some*; return how many.
+
+    Multiples of the golden ratio fall evenly over a turn of 2**32.
+    """
+    n = 0
+    for i in range(x.size):
+        turn = np.uint64((first + np.uint64(i)) * np.uint64(2654435761)) & np.uint64(0xFFFFFFFF)
+        some[n] = x[i]
+        n += int((turn < limit) & np.isfinite(x[i]))
+    return n
 
 
 def windows(sample: Plane, fractions: tuple[float, ...], mad: bool) -> Windows | None:
@@ -78,7 +94,7 @@ def _windows(spans: npt.NDArray[np.float64]) -> Windows | None:
             joined.append([first, last])
     first, last = np.array(joined).T
     slots = last - first + 1
-    if slots.sum() > SLOTS:
+    if slots.sum() > SLOTS or slots.size > _MOST_WINDOWS:
         return None
     return Windows(
         first.astype(np.uint32), last.astype(np.uint32), np.zeros(first.size, np.uint8), np.cumsum(slots) - slots
@@ -88,8 +104,10 @@ def _windows(spans: npt.NDArray[np.float64]) -> Windows | None:
 def sifted(plane: Plane, given: Windows, area: int) -> dict[str, Any]:
     """Return the slots of the samples of *plane* within the windows, and how many lie below each edge."""
     x = np.ascontiguousarray(plane).reshape(-1)
-    below, hits = np.zeros(2 * given.first.size + 1, np.int64), np.empty(x.size, np.uint32)
-    n = _sift(x.view(np.uint32), given.first, given.last, given.offset, below, hits)
+    edges, hits = _edges(given), np.empty(x.size + 1, np.uint32)
+    below = np.zeros(edges.size + 1, np.int64)
+    n = _sift(x.view(np.int32), given.first, given.offset, edges, below, hits)
+    below = np.append(below[: 2 * given.first.size], below[-1])
     counter = "u4" if area < 1 << 32 else "u8"
     return {"slots": given.slots, "counter": counter, "hits": hits[:n].copy(), "below": below, "size": x.size}
 
@@ -110,56 +128,89 @@ def cells(partial: Mapping[str, Any], given: Windows, counts: npt.NDArray[Any]) 
     return Cells(first[order].astype(np.uint32), last[order].astype(np.uint32), held[order])
 
 
+# Samples that are counted at a time: they stay in the first cache.
 _BLOCK = 512
+# Windows that are counted at a time.
+_TOGETHER = 3
+# Where a block's marks tell of a hit: in the lowest bit of a byte.
+_ODD = np.uint64(0x0101010101010101)
+_TOP = np.uint32(0x80000000)
+
+
+def _edges(given: Windows) -> npt.NDArray[np.int32]:
+    """Return first and last key of each window as signed numbers, and of windows below everything to fill up."""
+    n = given.first.size
+    edges = np.full(2 * _TOGETHER * -(-n // _TOGETHER), np.iinfo(np.int32).min, np.int32)
+    edges[0 : 2 * n : 2] = (given.first ^ _TOP).view(np.int32)
+    edges[1 : 2 * n : 2] = (given.last ^ _TOP).view(np.int32)
+    return edges
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def _sift(bits: Any, first: Any, last: Any, offset: Any, below: Any, hits: Any) -> Any:
-    """Count finite samples below each window's first and beyond its last key, and all; list slots; return how many."""
-    keys = np.empty(_BLOCK, np.uint32)
-    words = np.zeros(_BLOCK // 8, np.uint64)
-    marks = words.view(np.uint8)
+def _sift(bits: Any, first: Any, offset: Any, edges: Any, below: Any, hits: Any) -> Any:
+    """Count finite samples below each window's first and beyond its last key, and all; list slots; return how many.
+
+    *edges* as of `_edges`; *below* has one number more than these; *hits* has room for one more than there are samples.
+    """
+    keys, words = np.empty(_BLOCK, np.int32), np.zeros(_BLOCK // 8, np.uint64)
+    marks, some = words.view(np.uint8), np.empty(_BLOCK // 8 + 1, np.int64)
+    # What turns a key into a slot, by how many of its windows lie above a sample.
+    slots = np.zeros(first.size + 1, np.uint32)
+    for w in range(first.size):
+        slots[first.size - 1 - w] = np.uint32(np.uint32(offset[w]) - np.uint32(first[w] ^ _TOP))
     found = 0
     for start in range(0, bits.size, _BLOCK):
         size = min(_BLOCK, bits.size - start)
-        below[2 * first.size] += _keys(bits[start : start + size], keys, marks)
-        for w in range(first.size):
-            low, high = _mark(keys, size, first[w], last[w], np.uint8(w + 1), marks)
-            below[2 * w] += low
-            below[2 * w + 1] += high
-        for k in range((size + 7) // 8):
-            if words[k] == 0:
-                continue
-            for i in range(8 * k, min(size, 8 * k + 8)):
-                if marks[i] != 0:
-                    w = marks[i] - 1
-                    hits[found] = np.uint32(offset[w] + (keys[i] - first[w]))
-                    found += 1
+        marks[:] = 0
+        # Whole arrays and where to begin: parts of them would cost more to keep count of than a window does.
+        below[edges.size] += _keys(bits, np.uint64(start), size, keys)
+        for k in range(0, edges.size, 2 * _TOGETHER):
+            _count(keys, size, edges, k, marks, below)
+        # A branch on each sample, or on each word of eight, would be foretold wrongly for most hits.
+        n = 0
+        for k in range(words.size):
+            some[n] = k
+            n += int((words[k] & _ODD) != 0)
+        for k in range(n):
+            for i in range(8 * some[k], 8 * some[k] + 8):
+                hits[found] = np.uint32(np.uint32(keys[i]) + slots[marks[i] >> 1])
+                found += int(marks[i] & 1)
     return found
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def _keys(bits: Any, keys: Any, marks: Any) -> Any:
-    """Put the sorting keys of one block into *keys*; return how many samples are finite."""
+def _keys(bits: Any, start: Any, size: Any, keys: Any) -> Any:
+    """Put the sorting keys of *size* samples into *keys*, as signed numbers; return how many are finite."""
     n = np.int32(0)
-    for i in range(bits.size):
-        b = bits[i]
-        finite = (b & np.uint32(0x7F800000)) != np.uint32(0x7F800000)
-        key = b ^ (np.uint32(np.int32(b) >> np.int32(31)) | np.uint32(0x80000000))
+    # Each step is kept to 32 bits: numba's own whole numbers have 64, and half as many fit a register.
+    for i in range(size):
+        b = bits[start + np.uint64(i)]
+        finite = np.int32(b & np.int32(0x7F800000)) != np.int32(0x7F800000)
+        key = np.int32(b ^ np.int32(np.int32(b >> np.int32(31)) & np.int32(0x7FFFFFFF)))
         # What is missing stands above all, where no window reaches.
-        keys[i] = key if finite else np.uint32(0xFFFFFFFF)
-        marks[i] = 0
-        n += np.int32(finite)
+        keys[i] = key if finite else np.int32(0x7FFFFFFF)
+        n = np.int32(n + np.int32(finite))
     return n
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def _mark(keys: Any, size: Any, first: Any, last: Any, number: Any, marks: Any) -> Any:
-    """Mark the keys within a window by *number*; return how many lie below it, and how many up to its end."""
-    low = high = np.int32(0)
+def _count(keys: Any, size: Any, edges: Any, k: Any, marks: Any, below: Any) -> None:
+    """Add to *below* how many keys lie below the first key of each window, and up to its last, and to *marks* both.
+
+    The windows are those whose edges begin at *k*. They do not touch: a mark is odd for keys within one, and half of
+    it says how many whole windows lie above.
+    """
+    first, end, first_b = edges[k], edges[k + 1], edges[k + 2]
+    end_b, first_c, end_c = edges[k + 3], edges[k + 4], edges[k + 5]
+    n0 = n1 = n2 = n3 = n4 = n5 = np.int32(0)
     for i in range(size):
-        under, upto = keys[i] < first, keys[i] <= last
-        low += np.int32(under)
-        high += np.int32(upto)
-        marks[i] += np.uint8(upto & ~under) * number
-    return low, high
+        key = keys[i]
+        a, b = np.int32(key < first), np.int32(key <= end)
+        c, d = np.int32(key < first_b), np.int32(key <= end_b)
+        e, f = np.int32(key < first_c), np.int32(key <= end_c)
+        n0, n1 = np.int32(n0 + a), np.int32(n1 + b)
+        n2, n3 = np.int32(n2 + c), np.int32(n3 + d)
+        n4, n5 = np.int32(n4 + e), np.int32(n5 + f)
+        marks[i] += np.uint8(np.int32(np.int32(a + b) + np.int32(c + d)) + np.int32(e + f))
+    for j, n in enumerate((n0, n1, n2, n3, n4, n5)):
+        below[k + j] += n

@@ -301,22 +301,27 @@ def sweep(
     which both must lie; *line* is a, b, centre and the two half widths; *index* the pixel number of x[0]. With
     *edges*, ascending, count and sum of u between them of the pairs in the band go into *groups*.
     """
-    inside = np.zeros(_BLOCK, np.uint8)
+    inside, found = np.zeros(_BLOCK, np.uint8), np.empty(_BLOCK + 1, np.int64)
     outside = signed = n_in = kept = 0
     signed_u = signed_y = u_in = 0.0
     least, most = np.inf, -np.inf
     for start in range(0, x.size, _BLOCK):
         stop = min(x.size, start + _BLOCK)
-        n, above, below, fixed_x, fixed_y = _block(x[start:stop], y[start:stop], scaling, limits, line, inside)
+        size = stop - start
+        n, above, below, fixed_x, fixed_y = _block(x, y, np.uint64(start), size, scaling, limits, line, inside)
         outside += above + below
         signed += above - below
         signed_u += np.float64(fixed_x) * _UNIT - (above - below) * line[2]
         signed_y += np.float64(fixed_y) * _UNIT
         if n == above + below:
             continue
-        for i in range(start, stop):
-            if inside[i - start] == 0:
-                continue
+        # Without a branch on each pair, which would be foretold wrongly for those in the band.
+        some = 0
+        for k in range(size):
+            found[some] = k
+            some += int(inside[k])
+        for k in range(some):
+            i = start + found[k]
             u = (np.float64(x[i]) - scaling[0]) * scaling[1] - line[2]
             n_in += 1
             u_in += u
@@ -336,17 +341,21 @@ def sweep(
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def _block(x: Any, y: Any, scaling: Any, limits: Any, line: Any, inside: Any) -> Any:
-    """Mark the pairs in the band; return how many are used, above and below, and the signed sums in units."""
+def _block(x: Any, y: Any, start: Any, size: Any, scaling: Any, limits: Any, line: Any, inside: Any) -> Any:
+    """Mark the pairs in the band; return how many are used, above and below, and the signed sums in units.
+
+    Whole arrays and where to begin: counting references to parts of them takes as long as forty pairs.
+    """
     x0, fx, y0, fy = scaling
     low, high = limits
     a, b, centre, trust_a, trust_b = line
     n = above = below = np.int64(0)
     fixed_x = fixed_y = np.int64(0)
-    # From 0 on: an index that might be negative, for all that the compiler knows, keeps it from vector code.
-    for i in range(x.size):
-        p = (np.float64(x[i]) - x0) * fx
-        q = (np.float64(y[i]) - y0) * fy
+    # An index that might be negative, for all that the compiler knows, keeps it from vector code.
+    for i in range(size):
+        at = start + np.uint64(i)
+        p = (np.float64(x[at]) - x0) * fx
+        q = (np.float64(y[at]) - y0) * fy
         u = p - centre
         r = q - (a + b * u)
         width = trust_a + trust_b * abs(u)
@@ -363,5 +372,5 @@ def _block(x: Any, y: Any, scaling: Any, limits: Any, line: Any, inside: Any) ->
         fixed_x += np.float64(v + _LIFT).view(np.int64)
         fixed_y += np.float64(w + _LIFT).view(np.int64)
         inside[i] = np.uint8(used) & ~np.uint8(up | down)
-    lifted = x.size * np.int64(_LIFTED)  # wraps around, as the sums do
+    lifted = size * np.int64(_LIFTED)  # wraps around, as the sums do
     return n, above, below, fixed_x - lifted, fixed_y - lifted

@@ -24,6 +24,16 @@ from ...engine.api import SourceError
 # -- reading ----------------------------------------------------------------------------------------
 
 
+Seen = tuple[int, int, int]
+"""Size, time of change and inode of a file, which tell it from one that was written later."""
+
+
+def seen(path: str | Path) -> Seen:
+    """Return what a file looks like now; raises OSError."""
+    s = os.stat(path)
+    return s.st_size, s.st_mtime_ns, s.st_ino
+
+
 class _Maps:
     """Memory maps of this process, the least recently used dropped first.
 
@@ -32,12 +42,16 @@ class _Maps:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._maps: OrderedDict[tuple[str, int, int, int], mmap.mmap] = OrderedDict()
+        self._maps: OrderedDict[tuple[str, Seen], mmap.mmap] = OrderedDict()
         self._limit = _open_file_limit() // 4
 
-    def get(self, path: Path) -> mmap.mmap:
-        s = path.stat()
-        key = (os.fspath(path), s.st_size, s.st_mtime_ns, s.st_ino)
+    def get(self, path: Path, as_seen: Seen | None = None) -> mmap.mmap:
+        name = os.fspath(path)
+        with self._lock:
+            if as_seen is not None and (name, as_seen) in self._maps:
+                self._maps.move_to_end((name, as_seen))
+                return self._maps[name, as_seen]
+        key = (name, seen(path))
         with self._lock:
             found = self._maps.get(key)
             if found is None:
@@ -70,8 +84,10 @@ def _open_file_limit() -> int:
 _MAPS = _Maps()
 
 
-def mapped(path: Path) -> mmap.mmap:
+def mapped(path: Path, as_seen: Seen | None = None) -> mmap.mmap:
     """Return the memory map of *path*, shared by all readers of this process.
+
+    A map that was made of the file *as_seen* is taken without asking the system about the file again.
 
     Raises
     ------
@@ -79,7 +95,7 @@ def mapped(path: Path) -> mmap.mmap:
         The file cannot be opened, or is empty.
     """
     try:
-        return _MAPS.get(path)
+        return _MAPS.get(path, as_seen)
     except (OSError, ValueError) as e:
         raise SourceError(f"{path}: cannot be read: {e}") from e
 

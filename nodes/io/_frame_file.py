@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -91,8 +90,7 @@ class Strided:
     reversed_channels: bool = False
 
     def read(self, index: int, box: Box) -> Tile:
-        layout = dataclasses.replace(self.first, offset=self.first.offset + index * self.stride)
-        tile = layout.read(box)
+        tile = self.first.read(box, index * self.stride)
         return np.ascontiguousarray(tile[::-1]) if self.reversed_channels else tile
 
 

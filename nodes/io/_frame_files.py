@@ -9,7 +9,7 @@ from pathlib import Path
 from ...engine.api import SourceError
 from ._bintable import Table, table_of
 from ._cube import cube_frames, is_cube
-from ._disk import mapped
+from ._disk import Seen, mapped, seen
 from ._fits import PlainReader, TiledReader, open_fits
 from ._formats import format_of
 from ._frame_file import FrameFile, FrameOptions
@@ -70,7 +70,6 @@ def _is_wanted(hdu: Hdu, wanted: int | str | None) -> bool:
     return wanted is None or str(wanted).strip().upper() in (str(hdu.index), hdu.name.upper())
 
 
-_State = tuple[int, int, int]
 
 
 class _FrameFiles:
@@ -80,15 +79,15 @@ class _FrameFiles:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[str, FrameOptions], tuple[_State, FrameFile | None]] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, FrameOptions], tuple[Seen, FrameFile | None]] = OrderedDict()
 
     def get(self, path: Path, options: FrameOptions) -> FrameFile | None:
         """Return what `open_frames` gives."""
         try:
-            s = path.stat()
+            state = seen(path)
         except OSError as e:
             raise SourceError(f"{path}: cannot be opened: {e.strerror or e}") from e
-        key, state = (str(path), options), (s.st_size, s.st_mtime_ns, s.st_ino)
+        key = (str(path), options)
         with self._lock:
             kept = self._kept.get(key)
             if kept is not None and kept[0] == state:

@@ -24,7 +24,7 @@ class Reader(Protocol):
         """The image without its pixels; `bounds` is None where a float file declares none."""
 
     def read(self, box: Box) -> Tile:
-        """Return a new float32 tile ``(channels, rows, columns)`` of physical values, NaN where missing."""
+        """Return a new float32 tile ``(channels, rows, columns)`` of physical values, NaN where missing or infinite."""
 
     def close(self) -> None:
         """Let go of the file; safe to call twice."""

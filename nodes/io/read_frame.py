@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from ...engine.api import Frame, Known, ParameterError, Port, Process, SourceError, Tile, param
 from ._frame_file import BYTE_ORDERS, STAMPS, ByteOrder, FrameFile, FrameOptions, Stamps
 from ._frame_files import FRAME_FILES
-from ._layout import has_infinity
 from .read_image import STATES, StateChoice
 
 
@@ -60,10 +57,7 @@ class ReadFrame(Process, id="io.read_frame"):
         return frame.with_(bounds=bounds)
 
     def pixels(self, known: Known) -> Tile:
-        tile = self._file().read(self.index, known.box)
-        if has_infinity(tile):  # missing like NaN
-            tile[np.isinf(tile)] = np.nan
-        return tile
+        return self._file().read(self.index, known.box)
 
     def _file(self) -> FrameFile:
         options = FrameOptions(

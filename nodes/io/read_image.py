@@ -12,8 +12,8 @@ from typing import Any, Literal
 import numpy as np
 
 from ...engine.api import Box, Frame, Known, ParameterError, Process, SourceError, Tile, param
+from ._disk import Seen, seen
 from ._formats import open_reader
-from ._layout import has_infinity
 from ._reader import Reader
 
 StateChoice = Literal["auto", "linear", "stretched"]
@@ -96,10 +96,7 @@ class ReadImage(Process, id="io.read_image", version=1):
         return partial
 
     def pixels(self, known: Known, *tiles: Any) -> Tile:
-        tile = self._reader().read(known.box)
-        if has_infinity(tile):  # missing like NaN
-            tile[np.isinf(tile)] = np.nan
-        return tile
+        return self._reader().read(known.box)
 
     def _reader(self) -> Reader:
         return _READERS.get(self.path, self.hdu)
@@ -130,9 +127,9 @@ class _Readers:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._frames: OrderedDict[_Key, tuple[tuple[int, int, int], Frame]] = OrderedDict()
-        self._kept: OrderedDict[_Key, tuple[tuple[int, int, int], Reader]] = OrderedDict()
-        self._light: OrderedDict[_Key, tuple[tuple[int, int, int], Reader]] = OrderedDict()
+        self._frames: OrderedDict[_Key, tuple[Seen, Frame]] = OrderedDict()
+        self._kept: OrderedDict[_Key, tuple[Seen, Reader]] = OrderedDict()
+        self._light: OrderedDict[_Key, tuple[Seen, Reader]] = OrderedDict()
 
     def frame(self, path: str | Path, hdu: int | str | None) -> Frame:
         """Return what the header says."""
@@ -170,13 +167,11 @@ class _Readers:
         return reader
 
 
-def _state(path: str | Path) -> tuple[int, int, int]:
-    """Return what tells a file from one that was written later."""
+def _state(path: str | Path) -> Seen:
     try:
-        s = os.stat(path)
+        return seen(path)
     except OSError as e:
         raise SourceError(f"{path}: cannot be opened: {e.strerror or e}") from e
-    return s.st_size, s.st_mtime_ns, s.st_ino
 
 
 _READERS = _Readers()

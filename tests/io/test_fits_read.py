@@ -80,9 +80,9 @@ def test_blank_of_an_unsigned_image_is_the_raw_integer(tmp_path: Path) -> None:
     np.testing.assert_array_equal(everything(path)[0], [[np.nan, 1, 65535]])
 
 
-def test_infinities_and_nan_of_floats_stay(tmp_path: Path) -> None:
+def test_infinities_and_nan_of_floats_are_missing(tmp_path: Path) -> None:
     data = np.array([[1e300, np.nan, -np.inf, 2.5]])
-    np.testing.assert_array_equal(everything(save(tmp_path / "a.fits", data))[0], [[np.inf, np.nan, -np.inf, 2.5]])
+    np.testing.assert_array_equal(everything(save(tmp_path / "a.fits", data))[0], [[np.nan, np.nan, np.nan, 2.5]])
 
 
 @pytest.mark.parametrize(
