@@ -59,7 +59,7 @@ class Builder:
             prefix = f"{stacks[0].name.removesuffix(stacks[0].filter).rstrip('_')}_" if several else ""
             mosaics = [stack.filter for stack in stacks if stack.mosaic]
             for made in combinations(self.options.combine, list(by_filter), mosaics):
-                add_combination(self.graph, by_filter, prefix, made)
+                add_combination(self.graph, by_filter, prefix, made, self.options.pictures)
 
     def survey_object(self, stacks: Sequence[Stack]) -> None:
         """Add what judges the lights of one object: registration, figures, approval."""

@@ -14,7 +14,10 @@ from ..recipe import load_recipe
 Combine = Literal["auto", "none", "lrgb", "rgb", "osc", "sho"]
 COMBINATIONS: tuple[Combine, ...] = ("auto", "none", "lrgb", "rgb", "osc", "sho")
 
-_FOR_REPORTS = "medians-"
+Picture = Literal["linear", "stretched", "picture"]
+PICTURES: tuple[Picture, ...] = ("linear", "stretched", "picture")
+"""The files of a combination: what the recipes' nodes ``write-...`` write."""
+
 _COLOURS = {"red": "R", "green": "G", "blue": "B"}
 _NARROW = {"sii": "SII", "ha": "Ha", "oiii": "OIII"}
 
@@ -69,16 +72,20 @@ def combinations(wanted: Combine, filters: Sequence[str], mosaics: Sequence[str]
     return {"osc": osc, "sho": [sho]}.get(wanted, [rgb])
 
 
-def add_combination(graph: Graph, masters: Mapping[str, Node], prefix: str, made: Combination) -> None:
+def add_combination(
+    graph: Graph, masters: Mapping[str, Node], prefix: str, made: Combination, pictures: Sequence[Picture] = PICTURES
+) -> None:
     """Add the nodes of a recipe to *graph*, fed by *masters* (filter -> node) instead of files.
 
     All masters are cropped to what each of them covers. A source that is not wanted, such as luminance, is left out
-    with what hangs on it. *prefix* goes before the names of nodes and files.
+    with what hangs on it, and so are files that are not among *pictures*. *prefix* goes before the names of nodes and
+    files.
     """
     recipe = load_recipe(made.recipe)
     linked = {node: masters[f].output().link for node, f in made.sources.items()}
     absent = {i.node for i in recipe.inputs.values()} - set(linked)
-    skipped = {*linked, *absent, *(n for n in recipe if n.startswith(_FOR_REPORTS)), *(f"crop-{n}" for n in absent)}
+    needed = _behind(recipe, [f"write-{p}" for p in pictures])
+    skipped = {*linked, *absent, *(n for n in recipe if n not in needed), *(f"crop-{n}" for n in absent)}
     used = [masters[f] for f in made.sources.values()]
     own = _Names(f"combine-{prefix}" if made.recipe == "lrgb" else f"{made.kind}-{prefix}")
     crops: list[Node] = []
@@ -94,7 +101,18 @@ def add_combination(graph: Graph, masters: Mapping[str, Node], prefix: str, made
         if spec.process == "io.write_image":
             params["path"] = f"{prefix}{params['path'].replace(made.recipe, made.kind)}"
         graph.insert(replace(spec, name=own(name), params=params), _moved(recipe.feeds(name), linked, skipped, own))
-    graph.outputs += [own(name) for name in recipe.outputs]
+    graph.outputs += [own(name) for name in recipe.outputs if name in needed]
+
+
+def _behind(recipe: Graph, names: Sequence[str]) -> set[str]:
+    """Return *names* and all nodes that they depend on."""
+    found, todo = set(names), list(names)
+    while todo:
+        for feed in recipe.feeds(todo.pop()).values():
+            linked = {link.node for link in ([feed] if isinstance(feed, Link) else feed)}
+            todo += linked - found
+            found |= linked
+    return found
 
 
 @dataclass(frozen=True, slots=True)

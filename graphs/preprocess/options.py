@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ...engine.errors import ParameterError
-from .combine import COMBINATIONS, Combine
+from .combine import COMBINATIONS, PICTURES, Combine, Picture
 
 Keep = Literal["calibrated", "registered"]
 KEEPS: tuple[Keep, ...] = ("calibrated", "registered")
@@ -60,6 +60,8 @@ class Options:
         Also write the frames themselves: calibrated, registered.
     combine
         Make a picture of the masters: lrgb, rgb, osc or sho; auto makes those of them that there are masters for.
+    pictures
+        Which files of a combination are written: the linear image, the stretched one, that as a picture (PNG).
     previews
         Also write each master as a picture, stretched for the eye.
     """
@@ -76,6 +78,7 @@ class Options:
     measures: bool = True
     keep: tuple[Keep, ...] = ()
     combine: Combine = "none"
+    pictures: tuple[Picture, ...] = PICTURES
     previews: bool = False
 
     def __post_init__(self) -> None:
@@ -86,9 +89,12 @@ class Options:
             ("normalization", self.normalization, NORMALIZATIONS),
             ("combine", self.combine, COMBINATIONS),
             *(("keep", k, KEEPS) for k in self.keep),
+            *(("pictures", p, PICTURES) for p in self.pictures),
         ):
             if value not in choices:
                 raise ParameterError(f"preprocess: {name} must be one of {', '.join(choices)}, got {value!r}")
+        if not self.pictures:
+            raise ParameterError(f"preprocess: pictures must be some of {', '.join(PICTURES)}, got none")
         local = self.normalization == "local"
         for what, wanted in (("keep registered", "registered" in self.keep), ("local normalization", local)):
             if wanted and not self.register:

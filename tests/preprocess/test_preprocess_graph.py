@@ -13,6 +13,7 @@ from lerarlink.engine.graph import Link
 from lerarlink.graphs.check import check
 from lerarlink.graphs.document import Graph
 from lerarlink.graphs.preprocess.build import build
+from lerarlink.graphs.preprocess.combine import Picture
 from lerarlink.graphs.preprocess.group import Rules
 from lerarlink.graphs.preprocess.match import match
 from lerarlink.graphs.preprocess.options import Options
@@ -171,6 +172,26 @@ def test_colour_is_combined_where_it_is_there(make_record: MakeRecord, filters: 
     assert not check(graph)
     assert graph.spec("combine-write-stretched").params["path"] == file
     assert ("luminance" in graph.feeds("combine-lrgb")) == ("L" in filters)
+
+
+@pytest.mark.parametrize("pictures", [("stretched",), ("linear", "picture"), ("picture", "linear", "stretched")])
+def test_only_the_files_of_a_combination_that_are_wanted_are_written(
+    make_record: MakeRecord, pictures: tuple[Picture, ...]
+) -> None:
+    graph = built(lights(make_record, "RGB"), None, Options(combine="rgb", pictures=pictures))
+    names = {"linear": "rgb-linear.fits", "stretched": "rgb.fits", "picture": "rgb.png"}
+    assert not check(graph)
+    written = {graph.spec(n).params["path"] for n in graph if graph.spec(n).process == "io.write_image"}
+    assert written == {f"master_{f}.fits" for f in "RGB"} | {names[p] for p in pictures}
+    # Nothing is made that no file shows.
+    used = {link.node for n in graph for feed in graph.feeds(n).values() for link in _each(feed)}
+    assert {n for n in graph if n not in used} == {n for n in graph if graph.spec(n).process == "io.write_image"}
+
+
+@pytest.mark.parametrize("pictures", [(), ("jpeg",)])
+def test_files_of_a_combination_that_there_are_not_are_refused(pictures: Any) -> None:
+    with pytest.raises(ParameterError, match="preprocess: pictures must be"):
+        Options(combine="rgb", pictures=pictures)
 
 
 def test_colour_is_not_combined_where_it_is_not_there_or_not_wanted(make_record: MakeRecord) -> None:

@@ -69,6 +69,10 @@ def _words(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -
     "--combine", type=click.Choice(["none", "auto", "lrgb", "rgb", "osc", "sho"]), default="none", show_default=True,
     help="Make a picture of the masters; auto: all that there are masters for.",
 )
+@click.option(
+    "--pictures", multiple=True, callback=_words, metavar="WORD", default=("linear", "stretched", "picture"),
+    show_default="all", help="Which files of a combination to write: linear, stretched (FITS), picture (PNG).",
+)
 @click.option("--previews", is_flag=True, help="Also write each master as a picture; the report has small ones.")
 @click.option("--no-measures", is_flag=True, help="Do not measure each light, nor count what is rejected of it.")
 @click.option("--workers", type=click.IntRange(min=1), help="How many (default: the processors this process may use).")
@@ -145,7 +149,7 @@ def _options(made: dict[str, Any]) -> Options:
             name: made[name]
             for name in (
                 "rejection", "debayer", "approval", "weighting", "weight_keyword", "normalization", "keep", "combine",
-                "previews",
+                "pictures", "previews",
             )
         },
     )  # fmt: skip

@@ -12,7 +12,7 @@ FILTERS = ("L", "R", "G", "B")
 
 
 def ours(task: Task) -> None:
-    preprocess(task, "run", "--no-measures", "--combine", "lrgb")
+    preprocess(task, "run", "--no-measures", "--combine", "lrgb", "--pictures", "stretched")
 
 
 def siril(task: Task) -> None:
@@ -42,7 +42,8 @@ WORKLOAD = Workload(
     title="LRGB night",
     about=(
         "Raw frames of four filters, 16 bits, to four masters on one grid, combined and stretched; with all masters of "
-        "calibration, cosmetic correction, Lanczos registration and rejection. lerarlink without figures of each light."
+        "calibration, cosmetic correction, Lanczos registration and rejection. lerarlink without figures of each light; "
+        "it writes the masters and the stretched picture, Siril every step between as well."
     ),
     sizes={
         "small": {"width": 320, "height": 240, "frames": 3, "calibration": 2, "filters": FILTERS},
