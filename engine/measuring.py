@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Container
 from functools import partial
 from typing import Any
 
@@ -12,6 +13,7 @@ from .errors import EngineError, NodeFailed
 from .evaluation import Evaluation
 from .foresight import Foresight
 from .identity import pack, unpack
+from .plan import Feed
 from .process import Again
 from .region import measure_block_rows, measure_tile_rows, strips
 from .thickness import best_cut
@@ -105,7 +107,7 @@ class Measuring:
             again: dict[int, Any] = {}
             for group in _by_size(evaluation, looking or todo):
                 self.bench.report.passes += 1
-                partials = self._pass(evaluation, group, states)
+                partials = self._pass(evaluation, group, states, bool(looking))
                 finish = partial(self._finished, evaluation)
                 finished = self.bench.lane.map(finish, group, partials, [states.get(i) for i in group])
                 for i, found in zip(group, finished, strict=True):
@@ -144,7 +146,9 @@ class Measuring:
         except Exception as e:
             raise NodeFailed(step.label, step.process.id, "its measure", f"{type(e).__name__}: {e}") from e
 
-    def _pass(self, evaluation: Evaluation, group: list[int], states: dict[int, Any]) -> list[Any]:
+    def _pass(
+        self, evaluation: Evaluation, group: list[int], states: dict[int, Any], looking: bool
+    ) -> list[Any]:
         grid = evaluation.grid(group[0])
         block_rows = measure_block_rows(grid.width)
         images = measured_images(evaluation, group)
@@ -156,7 +160,10 @@ class Measuring:
         with self.bench.lane.share(work) as ticket:
             tasks: dict[Any, Any] = {}
             last: Any = None
-            ahead = AHEAD * self.bench.lane.workers
+            # Of rows that are just read there is so little to calculate that threads would wait for each other, which
+            # takes processor time of its own: one alone is as soon done.
+            alone = looking and not self.bench.lane.apart and _just_read(evaluation, images, stored)
+            ahead = 1 if alone else AHEAD * self.bench.lane.workers
             for n, box in enumerate(strips(grid.box, block_rows)):
                 # Nobody begins a block while many wait to be merged, so that few partial measures lie in memory.
                 behind = ("gate", n - ahead) if n > ahead else None
@@ -204,6 +211,20 @@ def _looking(evaluation: Evaluation, steps: list[int], states: dict[int, Any]) -
         return process.answers("looks") and process.looks(evaluation.known(index, "", state=states.get(index)))
 
     return [i for i in steps if looks(i)]
+
+
+def _just_read(evaluation: Evaluation, images: list[Feed], kept: Container[Feed]) -> bool:
+    """Return whether *images* are read, with nothing but arithmetic on single samples after it."""
+    todo = list(images)
+    while todo:
+        feed = todo.pop()
+        if feed in kept:
+            continue
+        process, before = evaluation.plan.steps[feed.step].process, evaluation.image_feeds(feed.step)
+        if before and process.pixel is None and not process.answers("plane"):
+            return False
+        todo += before
+    return True
 
 
 def _by_size(evaluation: Evaluation, steps: list[int]) -> list[list[int]]:

@@ -1,4 +1,4 @@
-"""Loops over the bits of float32 samples: their bytes swapped, what is infinite."""
+"""Loops over the bits of float32 samples: their bytes swapped, what is infinite, the least and the greatest."""
 
 from __future__ import annotations
 
@@ -45,3 +45,26 @@ def _any_infinity(bits: Any) -> Any:
     for i in range(bits.size):
         n = np.uint32(n | np.uint32(np.uint32(bits[i] & np.uint32(_UNSIGNED)) == np.uint32(_INFINITE)))
     return n != 0
+
+
+def extremes(tile: npt.NDArray[np.float32]) -> tuple[float, float] | None:
+    """Return the least and the greatest sample of *tile*, which lies in one piece; None where all are missing."""
+    least, most = _extremes(tile.reshape(-1).view(np.int32))
+    if least > most:
+        return None
+    keys = np.array([least, most], np.int32)
+    low, high = np.where(keys < 0, keys ^ np.int32(_UNSIGNED), keys).view(np.float32).tolist()
+    return low + 0.0, high + 0.0  # one zero, whatever its sign
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _extremes(bits: Any) -> Any:
+    """Return the least and the greatest of whole numbers that are in the order of the samples, without NaN."""
+    least, most = np.int32(_UNSIGNED), np.int32(-_UNSIGNED - 1)
+    for i in range(bits.size):
+        b = bits[i]
+        missing = np.int32(b & np.int32(_UNSIGNED)) > np.int32(_INFINITE)
+        key = np.int32(b ^ np.int32(np.int32(b >> np.int32(31)) & np.int32(_UNSIGNED)))
+        least = np.int32(min(least, np.int32(_UNSIGNED) if missing else key))
+        most = np.int32(max(most, np.int32(-_UNSIGNED - 1) if missing else key))
+    return least, most

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ...engine.api import Box, Frame, Known, ParameterError, Process, SourceError, Tile, param
+from ._bits import extremes
 from ._disk import Seen, seen
 from ._formats import open_reader
 from ._reader import Reader
@@ -68,13 +69,7 @@ class ReadImage(Process, id="io.read_image", version=1):
 
     def measure(self, known: Known, image: Tile) -> list[float]:
         """Return the least and the greatest sample of one tile; nothing where all are missing."""
-        lo, hi = image.min(), image.max()
-        if np.isnan(lo):  # a missing sample always comes through: only then it is worth to pick the others
-            image = image[~np.isnan(image)]
-            if not image.size:
-                return []
-            lo, hi = image.min(), image.max()
-        return [float(lo), float(hi)]
+        return list(extremes(np.ascontiguousarray(image)) or [])
 
     def foresee(self, known: Known) -> list[float] | None:
         """Return the range of a few rows; None where the file's own range is what counts, or reading is dear."""

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from lerarlink.engine.errors import SourceError
 from lerarlink.engine.region import Box, strips, whole
 from lerarlink.nodes.io import _disk
+from lerarlink.nodes.io._bits import extremes
 from lerarlink.nodes.io._layout import RawLayout, physical
 from lerarlink.nodes.io._raw_writer import RawWriter, quantise
 
@@ -55,6 +56,15 @@ def test_what_is_infinite_is_missing_and_nothing_else(
             wanted = expected[:, box.y0 : box.y1, box.x0 : box.x1]
             np.testing.assert_array_equal(found, wanted)
             np.testing.assert_array_equal(np.signbit(found[wanted == 0]), np.signbit(wanted[wanted == 0]))
+
+
+@pytest.mark.parametrize("size", [1, 7, 8, 33, 1000])
+def test_the_least_and_the_greatest_sample_are_those_of_numpy(size: int) -> None:
+    for _ in range(40):
+        tile = RNG.normal(RNG.choice([-3.0, 0.0, 3.0]), 1, (1, 1, size)).astype(np.float32)
+        tile[RNG.random(tile.shape) < RNG.choice([0.0, 0.5, 1.0])] = RNG.choice([np.nan, -np.nan, -0.0, 1e-45, -3e38])
+        some = tile[~np.isnan(tile)]
+        assert extremes(tile) == ((some.min(), some.max()) if some.size else None)
 
 
 def test_a_layout_beyond_the_end_of_its_file_is_refused(tmp_path: Path) -> None:

@@ -42,8 +42,8 @@ WORKLOAD = Workload(
     title="LRGB night",
     about=(
         "Raw frames of four filters, 16 bits, to four masters on one grid, combined and stretched; with all masters of "
-        "calibration, cosmetic correction, Lanczos registration and rejection. lerarlink without figures of each light; "
-        "it writes the masters and the stretched picture, Siril every step between as well."
+        "calibration, cosmetic correction, Lanczos registration and rejection. lerarlink without figures of each light."
+        " It writes the masters and the stretched picture, Siril every step between as well."
     ),
     sizes={
         "small": {"width": 320, "height": 240, "frames": 3, "calibration": 2, "filters": FILTERS},
