@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import rich_click as click
 
 from . import _errors
@@ -37,6 +39,9 @@ def lerar() -> None:
 
 def main() -> None:
     """Run `lerar` with the arguments of this process, and exit."""
+    # Tasks are what is shared out here. Threads of BLAS, which numpy and scipy would start when they are imported,
+    # wait busily, and sums of products may round otherwise where there are more of them.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         lerar.main()
     except SystemExit as e:
